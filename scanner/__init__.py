@@ -1,0 +1,1 @@
+"""aws-scanner: an AWS inventory that says what it does not know."""

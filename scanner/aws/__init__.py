@@ -1,0 +1,1 @@
+"""The one door to AWS: sessions, clients, calls, limits, outcomes. Nobody else imports boto3."""

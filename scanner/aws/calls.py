@@ -1,0 +1,130 @@
+"""One call to AWS, as everybody makes it: pace, retry, check, translate. The only retry layer of the program."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import jmespath
+from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
+from tenacity.wait import wait_random_exponential
+
+from scanner.aws.limiter import Limiter
+from scanner.aws.outcomes import Verdict, verdict
+from scanner.aws.settings import DoorSettings
+from scanner.catalog.spec import Call
+from scanner.errors import GapError
+from scanner.model import CallStats, Outcome
+
+Page = dict[str, Any]
+
+
+class Absent(Exception):
+    """AWS answered with one of the codes in `Call.none`: the thing asked for does not exist, and that is the answer."""
+
+
+class _Transient(GapError):
+    """A failure that another attempt may mend."""
+
+
+class Lane:
+    """All calls to one account, region and service: one client, one pace, one count."""
+
+    def __init__(self, client: Any, settings: DoorSettings) -> None:
+        self._client = client
+        self._settings = settings
+        self._limiter = Limiter(settings.rate_per_s, settings.burst)
+        self._stats: dict[str, CallStats] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def stats(self) -> tuple[CallStats, ...]:
+        """Requests so far, by operation."""
+        with self._lock:
+            return tuple(self._stats[name] for name in sorted(self._stats))
+
+    def requests(self, operation: str) -> int:
+        """Requests of one operation so far, retries included."""
+        found = self._stats.get(operation)
+        return found.calls if found else 0
+
+    def pages(self, call: Call, params: Mapping[str, Any]) -> Iterator[Page]:
+        """Every page of a call. Raises GapError after the pages that came; Absent for the call's `none` codes."""
+        asked = dict(params)
+        if call.size_param:
+            asked.setdefault(call.size_param, call.size)
+        seen: set[str] = set()
+        while True:
+            page = self.once(call, asked)
+            yield page
+            tokens = _next_tokens(call, page)
+            if not tokens:
+                return
+            mark = repr(sorted(tokens.items()))
+            if mark in seen:
+                raise GapError(Outcome.TRUNCATED, "RepeatedToken", f"{call.api} gave the same token twice")
+            seen.add(mark)
+            asked.update(tokens)
+
+    def once(self, call: Call, params: Mapping[str, Any]) -> Page:
+        """One answered request, after as many attempts as the settings allow. Raises GapError or Absent."""
+        attempts = 1 if self._limiter.is_tired else self._settings.max_attempts
+        retrying = Retrying(
+            stop=stop_after_attempt(attempts) | stop_after_delay(self._settings.call_deadline_s),
+            wait=wait_random_exponential(self._settings.initial_wait_s, self._settings.max_wait_s),
+            retry=retry_if_exception_type(_Transient),
+            before_sleep=lambda state: self._count_retry(call, state),
+            reraise=True,
+        )
+        try:
+            page: Page = retrying(self._attempt, call, params)
+        except _Transient as gap:
+            self._limiter.gave_up()
+            raise GapError(gap.outcome, gap.code, gap.message) from None
+        self._limiter.succeeded()
+        return page
+
+    def _attempt(self, call: Call, params: Mapping[str, Any]) -> Page:
+        self._limiter.acquire()
+        self._count(call, calls=1)
+        try:
+            page: Page = getattr(self._client, call.operation)(**params)
+        except (aws.BotoCoreError, aws.ClientError, ResponseParserError, ValueError, KeyError, TypeError) as error:
+            # ValueError and kin: botocore's parsers raise them on answers that are not what the model says.
+            if isinstance(error, aws.ClientError) and error.response.get("Error", {}).get("Code") in call.none:
+                raise Absent from None
+            raise self._gap(call, verdict(error, call.off)) from None
+        headers = page.pop("ResponseMetadata", {}).get("HTTPHeaders", {})
+        if not page and "html" in headers.get("content-type", ""):
+            # Without a single member of the model: a proxy or captive portal answered.
+            raise _Transient(Outcome.MALFORMED, "HtmlAnswer", "the answer was a web page, not AWS's")
+        return page
+
+    def _gap(self, call: Call, found: Verdict) -> GapError:
+        if found.outcome is Outcome.THROTTLED:
+            self._limiter.throttled()
+            self._count(call, throttles=1)
+        kind = _Transient if found.transient else GapError
+        return kind(found.outcome, found.code, found.message)
+
+    def _count_retry(self, call: Call, _: RetryCallState) -> None:
+        self._count(call, retries=1)
+
+    def _count(self, call: Call, calls: int = 0, retries: int = 0, throttles: int = 0) -> None:
+        with self._lock:
+            old = self._stats.get(call.operation) or CallStats(call.service, call.operation)
+            self._stats[call.operation] = replace(
+                old, calls=old.calls + calls, retries=old.retries + retries, throttles=old.throttles + throttles
+            )
+
+
+def _next_tokens(call: Call, page: Page) -> dict[str, Any]:
+    """The parameters of the next page; empty where this was the last (a token on `more: false` is no page)."""
+    if not call.input_tokens or (call.more and not jmespath.search(call.more, page)):
+        return {}
+    found = (jmespath.search(path, page) for path in call.output_tokens)
+    return {name: value for name, value in zip(call.input_tokens, found, strict=True) if value}

@@ -1,0 +1,118 @@
+"""AWS's errors in our words: which outcome a failed call has, and whether asking again may help."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
+
+from scanner.model import Outcome
+
+THROTTLES = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottledException",
+        "RequestThrottled",
+        "TooManyRequestsException",
+        "ProvisionedThroughputExceededException",
+        "TransactionInProgressException",
+        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "LimitExceededException",
+        "SlowDown",
+        "PriorRequestNotComplete",
+        "EC2ThrottledException",
+    }
+)
+DENIALS = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+        "Forbidden",
+        "ForbiddenException",
+        "NotAuthorized",
+        "NotAuthorizedException",
+        "UnauthorizedException",
+        "UnauthorizedOperation",
+        "KMSAccessDeniedException",
+        "403",
+    }
+)
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+# After STS has accepted the keys, these mean that the region does not know them: it is not enabled for the account.
+UNKNOWN_KEYS = frozenset({"AuthFailure", "InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException"})
+SIGNATURES = frozenset(
+    {"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "RequestTimeTooSkewed"}
+)
+REGION_OFF = frozenset({"OptInRequired", "RegionDisabledException"})
+NOT_ENABLED = frozenset({"SubscriptionRequiredException", "AWSOrganizationsNotInUseException"})
+_NOT_HERE = re.compile(r"not (?:available|supported) in (?:this|the) region", re.IGNORECASE)
+_BY_POLICY = re.compile(r"explicit deny in a (?:service|resource) control policy", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a failure means: outcome, code, one line of message, and whether it may pass (`transient`)."""
+
+    outcome: Outcome
+    code: str
+    message: str
+    transient: bool = False
+
+
+def verdict(error: Exception, off: tuple[str, ...] = ()) -> Verdict:
+    """Judge a botocore exception; `off` are codes that mean "not enabled" for this call."""
+    if isinstance(error, aws.ClientError):
+        return _of_answer(error, off)
+    code, message = type(error).__name__, one_line(str(error))
+    if isinstance(error, aws.ConnectTimeoutError | aws.ReadTimeoutError):
+        return Verdict(Outcome.TIMEOUT, code, message, transient=True)
+    if isinstance(error, aws.NoCredentialsError | aws.PartialCredentialsError | aws.CredentialRetrievalError):
+        return Verdict(Outcome.CREDENTIALS, code, message)
+    if isinstance(error, ResponseParserError) or not isinstance(error, aws.BotoCoreError):
+        return Verdict(Outcome.MALFORMED, code, message, transient=True)
+    return Verdict(Outcome.ERROR, code, message, transient=isinstance(error, aws.HTTPClientError))
+
+
+def _of_answer(error: aws.ClientError, off: tuple[str, ...]) -> Verdict:
+    body = error.response.get("Error", {})
+    code, message = str(body.get("Code", "")), one_line(str(body.get("Message", "")))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in off:
+        return Verdict(Outcome.NOT_ENABLED, code, message)
+    if code in THROTTLES or status == 429:
+        return Verdict(Outcome.THROTTLED, code, message, transient=True)
+    if status >= 500:
+        return Verdict(Outcome.ERROR, code, message or f"HTTP {status}", transient=True)
+    return Verdict(_outcome_of(code, message), code, message)
+
+
+def _outcome_of(code: str, message: str) -> Outcome:
+    if _BY_POLICY.search(message):
+        return Outcome.DENIED_BY_POLICY
+    if code in DENIALS:
+        return Outcome.DENIED
+    if code in EXPIRED or code in SIGNATURES:
+        return Outcome.CREDENTIALS
+    if code in UNKNOWN_KEYS or code in REGION_OFF:
+        return Outcome.REGION_DISABLED
+    if code in NOT_ENABLED:
+        return Outcome.NOT_ENABLED
+    if _NOT_HERE.search(message):
+        return Outcome.NOT_AVAILABLE
+    return Outcome.ERROR
+
+
+_KEY_SHAPED = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|[A-Za-z0-9/+=]{40,}")
+
+
+def one_line(text: str) -> str:
+    """An error's text on one line of at most 300 characters, without anything that looks like a key or token."""
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return _KEY_SHAPED.sub("***", flat)[:300]

@@ -1,0 +1,200 @@
+"""The catalog: every resource type as data. `load_catalog` gives it compiled, from one JSON where that is current."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from scanner.catalog.spec import Call, ResourceType, Text
+
+COMPILER = 1  # part of the version: raise it when the same YAML compiles to something else
+FOLDER = Path(__file__).parent
+
+_ALWAYS_ALLOWED = frozenset(
+    {
+        ("sts", "get_caller_identity"),
+        ("sts", "assume_role"),
+        ("ec2", "describe_regions"),
+        ("account", "list_regions"),
+        ("resourcegroupstaggingapi", "get_resources"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All resource types, the regions of each partition, and the words a profile may use for them."""
+
+    version: str
+    types: tuple[ResourceType, ...]
+    regions: Mapping[str, tuple[str, ...]]
+    aliases: Mapping[str, tuple[str, ...]]
+
+    def find(self, pattern: str) -> tuple[ResourceType, ...]:
+        """The types that a word means: client, namespace, type, alias, CloudFormation name, or a glob of these."""
+        if pattern in self.aliases:
+            return tuple(kind for word in self.aliases[pattern] for kind in self._match(word))
+        return self._match(pattern)
+
+    def _match(self, pattern: str) -> tuple[ResourceType, ...]:
+        return tuple(kind for kind in self.types if any(fnmatchcase(word, pattern) for word in _words(kind)))
+
+    def type_of(self, service: str, kind: str) -> ResourceType:
+        """One type by botocore client and kind. Raises KeyError."""
+        return self._by_key[service, kind]
+
+    @property
+    def _by_key(self) -> Mapping[tuple[str, str], ResourceType]:
+        return _index(self)
+
+    def names(self) -> tuple[str, ...]:
+        """Every accepted word, for "did you mean"."""
+        words = {word for kind in self.types for word in _words(kind)}
+        return tuple(sorted(words | set(self.aliases)))
+
+    def operations(self) -> frozenset[tuple[str, str]]:
+        """The read-only allow-list: (client, operation) of every call in the catalog, and the five of the program."""
+        return _ALWAYS_ALLOWED | {(call.service, call.operation) for kind in self.types for call in kind.calls}
+
+    def iam_actions(
+        self, types: Iterable[ResourceType], *, enrich: bool = True, tagging: bool = False
+    ) -> tuple[str, ...]:
+        """The IAM actions that scanning these types needs, sorted, with those of their parents."""
+        actions = {"tag:GetResources"} if tagging else set()
+        for kind in types:
+            calls = kind.calls if enrich else _needed(kind)
+            if kind.of_parent:
+                calls += _needed(self.type_of(kind.service, kind.of_parent))
+            actions.update(action for call in calls for action in call.iam)
+        return tuple(sorted(actions))
+
+    def partition_of(self, region: str) -> str | None:
+        """The partition of a region name; None for a word that is none."""
+        return next((name for name, regions in self.regions.items() if region in regions), None)
+
+
+def load_catalog(extra_dirs: tuple[Path, ...] = ()) -> Catalog:
+    """The catalog of the package, with the YAML files of `extra_dirs` added. Raises CatalogError."""
+    return _load(tuple(extra_dirs))
+
+
+def yaml_files(extra_dirs: tuple[Path, ...] = ()) -> list[Path]:
+    """The service files of the catalog, in order."""
+    found = [path for folder in (FOLDER, *extra_dirs) for path in sorted(folder.glob("*.yaml"))]
+    return [path for path in found if path.name not in ("aliases.yaml", "arns.yaml")]
+
+
+@lru_cache(maxsize=8)
+def _load(extra_dirs: tuple[Path, ...]) -> Catalog:
+    digest = hashlib.sha256(f"{COMPILER} {version('botocore')}".encode())
+    for path in [*yaml_files(extra_dirs), FOLDER / "aliases.yaml"]:
+        digest.update(path.read_bytes())
+    stamp = digest.hexdigest()[:16]
+    return _from_cache(stamp) or _compiled(stamp, extra_dirs)
+
+
+def _compiled(stamp: str, extra_dirs: tuple[Path, ...]) -> Catalog:
+    # Only a catalog that has changed needs botocore's models, and with them half a second.
+    from scanner.catalog.compile import compile_source, read_source
+    from scanner.catalog.models import region_names
+    from scanner.catalog.strict_yaml import load_marked
+    from scanner.errors import CatalogError
+
+    problems: list[str] = []
+    kinds: list[ResourceType] = []
+    for path in yaml_files(extra_dirs):
+        try:
+            kinds.extend(compile_source(read_source(path)))
+        except CatalogError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise CatalogError(problems)
+    aliases, _ = load_marked((FOLDER / "aliases.yaml").read_text())
+    ordered = tuple(sorted(kinds, key=lambda kind: (kind.service, kind.kind)))
+    catalog = Catalog(stamp, ordered, region_names(), {name: tuple(words) for name, words in aliases.items()})
+    _to_cache(catalog)
+    return catalog
+
+
+def _cache_path(stamp: str) -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("aws-scanner")) / f"catalog-{stamp}.json"
+
+
+def _to_cache(catalog: Catalog) -> None:
+    """Keep the compiled catalog; a machine whose home cannot be written to compiles it each time."""
+    import orjson
+
+    path = _cache_path(catalog.version)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".catalog.", suffix=".tmp")
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(orjson.dumps(asdict(catalog)))
+        os.replace(name, path)
+    except OSError:
+        return
+
+
+def _from_cache(stamp: str) -> Catalog | None:
+    import orjson
+
+    path = _cache_path(stamp)
+    try:
+        if path.stat().st_uid != os.getuid():
+            return None
+        said = orjson.loads(path.read_bytes())
+        kinds = tuple(_kind(one) for one in said["types"])
+        regions = {name: tuple(names) for name, names in said["regions"].items()}
+        aliases = {name: tuple(words) for name, words in said["aliases"].items()}
+        return Catalog(said["version"], kinds, regions, aliases) if said["version"] == stamp else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _kind(said: dict[str, Any]) -> ResourceType:
+    for name in ("list", "get", "tags_call"):
+        said[name] = _call(said[name])
+    for name in ("id", "arn", "name"):
+        said[name] = Text(**said[name]) if said[name] else None
+    said["extra"] = {name: _call(call) for name, call in said["extra"].items()}
+    return ResourceType(**_tuples(said))
+
+
+def _call(said: dict[str, Any] | None) -> Call | None:
+    return Call(**_tuples(said)) if said else None
+
+
+def _tuples(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+
+
+def _index(catalog: Catalog) -> Mapping[tuple[str, str], ResourceType]:
+    found = _INDEXES.get(catalog.version)
+    if found is None:
+        found = _INDEXES[catalog.version] = {(kind.service, kind.kind): kind for kind in catalog.types}
+    return found
+
+
+_INDEXES: dict[str, Mapping[tuple[str, str], ResourceType]] = {}
+
+
+def _words(kind: ResourceType) -> tuple[str, ...]:
+    own = (kind.service, f"{kind.service}:{kind.kind}", kind.namespace, kind.resource_type)
+    return (*own, kind.cfn) if kind.cfn else own
+
+
+def _needed(kind: ResourceType) -> tuple[Call, ...]:
+    return (kind.list, kind.get) if kind.get and not kind.get_is_extra else (kind.list,)
+
+
+__all__ = ["Call", "Catalog", "ResourceType", "Text", "load_catalog", "yaml_files"]

@@ -1,0 +1,302 @@
+"""Proves every entry of the catalog against botocore's models: a typo cannot ship. All problems at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.model import OperationModel
+
+from scanner.catalog import external, models, yaml_files
+from scanner.catalog.compile import Source, compile_source, read_source, unknown
+from scanner.catalog.models import AnyShape
+from scanner.catalog.paths import (
+    ANY,
+    HOLE,
+    SCALAR,
+    PathError,
+    Type,
+    force,
+    from_shape,
+    item_of,
+    members_of,
+    output_type,
+    resolve,
+    type_of_items,
+)
+from scanner.catalog.spec import RESERVED_HOLES, Call, ResourceType, Text
+from scanner.errors import CatalogError
+
+_READS = re.compile(r"^(list|describe|get|batch_get|search)_")
+_SECRETS = frozenset({"get_secret_value", "get_parameter", "get_parameters", "get_session_token", "get_object"})
+# Not in the models: S3's errors, and those that several services answer with.
+_KNOWN_CODES = frozenset(
+    {
+        "NoSuchTagSet", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchLifecycleConfiguration",
+        "NoSuchPublicAccessBlockConfiguration", "ServerSideEncryptionConfigurationNotFoundError",
+        "NotFound", "ResourceNotFound", "ResourceNotFoundException", "NoSuchEntity", "AccessDenied",
+    }
+)  # fmt: skip
+
+At = tuple[str | int, ...]
+Finding = tuple[At, str]
+
+
+@dataclass(slots=True)
+class CheckResult:
+    """What the check found. `notes`: what could not be checked here."""
+
+    problems: list[str] = field(default_factory=list)
+    entries: int = 0
+    calls: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def check(extra_dirs: tuple[Path, ...] = ()) -> CheckResult:
+    """Check every YAML file of the catalog."""
+    result = CheckResult(notes=external.notes())
+    for path in yaml_files(extra_dirs):
+        try:
+            source = read_source(path)
+            kinds = compile_source(source)
+        except CatalogError as error:
+            result.problems.extend(error.problems)
+            continue
+        result.entries += len(kinds)
+        result.calls += sum(len(kind.calls) for kind in kinds)
+        result.problems.extend(check_source(source, kinds))
+    return result
+
+
+def check_source(source: Source, kinds: tuple[ResourceType, ...]) -> Iterator[str]:
+    """The problems of one compiled file."""
+    by_kind = {kind.kind: kind for kind in kinds}
+    for kind in kinds:
+        for at, message in _Entry(kind, by_kind, source.doc["resources"][kind.kind]).findings():
+            yield f"{source.where(('resources', kind.kind, *at))}: {message}"
+
+
+class _Entry:
+    def __init__(self, kind: ResourceType, kinds: Mapping[str, ResourceType], doc: Mapping[str, Any]) -> None:
+        self._kind, self._kinds, self._doc = kind, kinds, doc
+        self._listed = type_of_items(kind.list)
+        self._item = self._full_item()
+
+    def findings(self) -> Iterator[Finding]:
+        kind = self._kind
+        if kind.of_parent and kind.of_parent not in self._kinds:
+            yield ("of",), f"no type {kind.of_parent!r} in this file{unknown(kind.of_parent, self._kinds)}"
+            return
+        yield from self._call(("list",), kind.list, self._before_list())
+        if kind.get:
+            yield from self._call(("get",), kind.get, self._env(self._listed))
+        if kind.tags_call:
+            yield from self._call(("tags",), kind.tags_call, self._env(self._item))
+        for name, call in kind.extra.items():
+            yield from self._call(("with", name), call, self._env(self._item))
+        yield from self._values()
+        yield from self._arn()
+        yield from self._scrubbed()
+        if kind.cfn and not external.cfn_exists(kind.cfn):
+            yield ("cfn",), f"CloudFormation has no type {kind.cfn!r}{unknown(kind.cfn, external.cfn_names())}"
+
+    def _full_item(self) -> Type:
+        """The item as records are made from it: the list's, with what `get` adds."""
+        get = self._kind.get
+        if get is None:
+            return self._listed
+        try:
+            found = item_of(resolve(get.out, output_type(get.service, get.operation)))
+        except PathError:
+            return ANY
+        if found.kind == "any":
+            return ANY
+        keeps = not get.batch or get.key
+        return Type("object", fields={**(members_of(self._listed) if keeps else {}), **members_of(found)})
+
+    def _env(self, item: Type) -> Type:
+        """What holes and paths see: the item's members and the reserved words, which win."""
+        if item.kind == "any":
+            return ANY
+        reserved: dict[str, Type] = dict.fromkeys(RESERVED_HOLES, SCALAR)
+        reserved["item"] = force(from_shape(members_of(item)["item"])) if "item" in members_of(item) else item
+        reserved["parent"] = self._parent()
+        return Type("object", fields={**members_of(item), **reserved})
+
+    def _before_list(self) -> Type:
+        words = dict.fromkeys(("partition", "region", "account"), SCALAR)
+        return Type("object", fields={**words, "parent": self._parent()})
+
+    def _parent(self) -> Type:
+        parent = self._kinds.get(self._kind.of_parent)
+        if parent is None:
+            return SCALAR if self._kind.of_literals else Type("object")
+        entry = _Entry(parent, self._kinds, {})
+        if entry._item.kind == "any":
+            return ANY
+        return Type("object", fields={**members_of(entry._item), **dict.fromkeys(("id", "arn", "name"), SCALAR)})
+
+    def _call(self, at: At, call: Call, env: Type) -> Iterator[Finding]:
+        model = models.operation(call.service, call.operation)
+        if model is None:
+            return
+        if not _READS.match(call.operation) or call.operation in _SECRETS:
+            yield (*at, "call"), f"{call.operation} is no read of an inventory"
+        yield from self._params(at, call, model, env)
+        yield from self._answer(at, call, model)
+        for code in (*call.none, *call.off):
+            errors: list[AnyShape] = list(model.error_shapes)
+            known = {one.error_code or one.name for one in errors} | {one.name for one in errors} | _KNOWN_CODES
+            if code not in known:
+                yield (*at, "none"), f"{call.api} has no error {code!r}{unknown(code, known)}"
+        for action in call.iam:
+            if not external.action_exists(action):
+                yield (*at, "iam"), f"IAM has no action {action!r}{unknown(action, external.actions_like(action))}"
+
+    def _params(self, at: At, call: Call, model: OperationModel, env: Type) -> Iterator[Finding]:
+        members = model.input_shape.members if model.input_shape else {}
+        required = model.input_shape.required_members if model.input_shape else []
+        for name in required:
+            if name not in call.params:
+                yield at, f"{call.api} needs {name}"
+        for name, value in call.params.items():
+            if name not in members:
+                yield (*at, "in", name), f"{call.api} has no parameter {name!r}{unknown(name, members)}"
+            else:
+                yield from _value((*at, "in", name), value, members[name], env)
+        for name in (*call.input_tokens, *((call.size_param,) if call.size_param else ())):
+            if name not in members:
+                yield (*at, "page"), f"{call.api} has no parameter {name!r}{unknown(name, members)}"
+        if len(call.input_tokens) != len(call.output_tokens):
+            yield (*at, "page"), "needs as many outputs as inputs"
+
+    def _answer(self, at: At, call: Call, model: OperationModel) -> Iterator[Finding]:
+        answer = from_shape(model.output_shape)
+        for path, name in (
+            (call.failed, "failed"),
+            (call.more, "page"),
+            *((one, "page") for one in call.output_tokens),
+        ):
+            yield from _path((*at, name), path, answer)
+        try:
+            found = force(resolve(call.out, answer))
+        except PathError as error:
+            yield (*at, "out"), f"{call.out!r} {error}"
+            return
+        many = at == ("list",) or call.batch
+        if many and found.kind not in ("list", "any"):
+            yield (*at, "out"), f"{call.out!r} yields a {found.kind}; a list is wanted"
+        one = item_of(found) if call.batch else found
+        yield from _path((*at, "key"), call.key, one)
+        yield from _path((*at, "take"), call.take, one)
+        if at[0] == "tags":
+            taken = force(resolve(call.take, one)) if not list(_path(at, call.take, one)) else ANY
+            if taken.kind not in ("list", "map", "any"):
+                yield (*at, "out"), f"tags are a list or a map, not a {taken.kind}"
+
+    def _values(self) -> Iterator[Finding]:
+        kind, env = self._kind, self._env(self._item)
+        for name in ("id", "arn", "name"):
+            yield from _text((name,), getattr(kind, name), env)
+        for name in ("where", "owned", "state", "tags", "created"):
+            yield from _path((name,), getattr(kind, name), env)
+        if kind.created and not list(_path(("created",), kind.created, env)):
+            shape = force(resolve(kind.created, env)).shape
+            stamps = ("timestamp", "long", "string")
+            if shape is not None and shape.type_name not in stamps:
+                yield ("created",), f"{kind.created!r} is a {shape.type_name}, not a time"
+        for word in re.findall(r"'([a-z]+)'\)? *(?:\|\||$)", kind.owned):
+            if word not in ("self", "aws", "shared", "default"):
+                yield ("owned",), f"{word!r} is none of self, aws, shared, default"
+
+    def _arn(self) -> Iterator[Finding]:
+        kind = self._kind
+        parts = kind.shape.split(":", 5)
+        if len(parts) != 6 or parts[:3] != ["arn", "{partition}", kind.namespace] or "{id}" not in parts[5]:
+            yield ("shape",), f"{kind.shape!r} is no ARN of {kind.namespace}: arn:{{partition}}:{kind.namespace}:..."
+            return
+        for part, allowed in ((parts[3], ("{region}", "")), (parts[4], ("{account}", ""))):
+            if part not in allowed:
+                yield ("shape",), f"{part!r} is none of {allowed}"
+        known = external.arn_words(kind.namespace)
+        for word in re.findall(r"[A-Za-z-]{2,}", HOLE.sub("", parts[5])):
+            if known and word not in known and word != kind.kind:
+                yield ("shape",), f"no ARN of {kind.namespace} has the word {word!r}{unknown(word, known)}"
+        if not kind.arn.is_template or kind.arn.text == "{item}":
+            return
+        if not kind.arn.text.startswith(f"arn:{{partition}}:{kind.namespace}:"):
+            yield ("arn",), "an ARN begins with arn:{partition}:" + kind.namespace
+
+    def _scrubbed(self) -> Iterator[Finding]:
+        extras: dict[str, Type] = {}
+        for name, call in self._kind.extra.items():
+            try:
+                extras[name] = resolve(call.out, output_type(call.service, call.operation))
+            except PathError:
+                extras[name] = ANY
+        whole = Type("object", fields={**members_of(self._item), **extras}) if self._item.kind != "any" else ANY
+        for name in ("redact", "volatile"):
+            for at, path in enumerate(getattr(self._kind, name)):
+                yield from _path((name, at), path.removesuffix(".*"), whole)
+
+
+def _path(at: At, path: str, root: Type) -> Iterator[Finding]:
+    if not path:
+        return
+    try:
+        resolve(path, root)
+    except PathError as error:
+        yield at, f"{path!r} {error}"
+
+
+def _text(at: At, text: Text | None, env: Type) -> Iterator[Finding]:
+    if text is None:
+        return
+    if not text.is_template:
+        yield from _path(at, text.text, env)
+    else:
+        yield from _holes(at, text.text, env)
+
+
+def _holes(at: At, template: str, env: Type) -> Iterator[Finding]:
+    for hole in HOLE.findall(template):
+        yield from _path(at, hole, env)
+    if re.search(r"[{}]", HOLE.sub("", template)):
+        yield at, f"{template!r} has a brace that is no hole"
+
+
+def _value(at: At, value: Any, shape: AnyShape, env: Type) -> Iterator[Finding]:
+    """One parameter: its type, its holes, and for enumerations its value."""
+    if isinstance(value, list | dict):
+        yield from _nested(at, value, shape, env)
+    elif isinstance(value, str) and "{" in value:
+        yield from _holes(at, value, env)
+    elif shape.type_name in ("structure", "list", "map"):
+        yield at, f"is a {shape.type_name}, not {value!r}"
+    else:
+        allowed = getattr(shape, "enum", None) or _LITERALS.get(shape.name)
+        if allowed and value not in allowed:
+            yield at, f"{value!r} is not allowed{unknown(value, allowed)}; allowed: {', '.join(allowed)}"
+
+
+def _nested(at: At, value: Any, shape: AnyShape, env: Type) -> Iterator[Finding]:
+    wanted = "list" if isinstance(value, list) else "structure"
+    if shape.type_name != wanted:
+        yield at, f"is a {shape.type_name}, not a {wanted}"
+        return
+    if isinstance(value, list):
+        for one in value:
+            yield from _value(at, one, shape.member, env)
+        return
+    for name, one in value.items():
+        if name not in shape.members:
+            yield (*at, name), f"has no member {name!r}{unknown(name, shape.members)}"
+        else:
+            yield from _value((*at, name), one, shape.members[name], env)
+
+
+# Strings that AWS documents and the models do not enumerate.
+_LITERALS: dict[str, tuple[str, ...]] = {"OwnerIdsElement": ("self", "amazon"), "String": ("self", "amazon", "all")}

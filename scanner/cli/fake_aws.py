@@ -1,0 +1,24 @@
+"""Serve a fake AWS on this machine, made of botocore's shapes: any list call of the catalog, true pages, faults."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+NAME = "fake-aws"
+
+
+def run(
+    port: Annotated[int, typer.Option("--port", help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    items: Annotated[int, typer.Option("--items", help="Resources of each type, account and region.")] = 10,
+    latency_ms: Annotated[int, typer.Option("--latency-ms", help="Milliseconds added to each answer.")] = 0,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option("--rule", metavar="FAULT:SERVICE:OPERATION:REGION", help="deny, throttle or error500; globs."),
+    ] = None,
+) -> None:
+    """Entry of `aws-scanner fake-aws`."""
+    from scanner.fakeaws import serve
+
+    serve(port=port, items=items, latency_s=latency_ms / 1000, rules=rules or [], announce=typer.echo)

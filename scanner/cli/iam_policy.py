@@ -1,0 +1,31 @@
+"""Print the least IAM policy that scanning a profile needs, as JSON, derived from the catalog."""
+
+from __future__ import annotations
+
+import typer
+
+from scanner.cli.scan import PROFILE, SET, overrides_of
+
+NAME = "iam-policy"
+
+
+def run(profile: PROFILE = None, settings: SET = None) -> None:
+    """Entry of `aws-scanner iam-policy`."""
+    import orjson
+
+    from scanner.access import offline_accounts
+    from scanner.catalog import load_catalog
+    from scanner.plan import needs_region_list, plan, region_patterns
+    from scanner.profile import load_profile
+
+    loaded, catalog = load_profile(profile, overrides_of(settings or [])), load_catalog()
+    units = plan(loaded.profile, catalog, offline_accounts(loaded.profile, catalog))
+    kinds = {(unit.service, kind) for unit in units for kind in unit.types}
+    tagging = any(unit.collector == "tagging" for unit in units)
+    enrich = any(unit.enrich for unit in units)
+    actions = {*catalog.iam_actions([catalog.type_of(*key) for key in kinds], enrich=enrich, tagging=tagging)}
+    if any(needs_region_list(region_patterns(loaded.profile, one)) for one in loaded.profile.accounts):
+        actions.add("ec2:DescribeRegions")
+    statement = {"Sid": "AwsScanner", "Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    typer.echo(orjson.dumps(policy, option=orjson.OPT_INDENT_2).decode())

@@ -1,0 +1,105 @@
+"""Show what a scan would do: accounts, regions, types, calls, IAM actions, and where each setting came from.
+
+With --offline nothing is asked of AWS. Examples: aws-scanner plan prod; aws-scanner plan prod --offline
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scanner.cli.scan import PROFILE, SET, overrides_of
+
+if TYPE_CHECKING:
+    from scanner.catalog import Catalog
+    from scanner.catalog.spec import ResourceType
+    from scanner.model import Unit
+    from scanner.plan import Reached
+
+NAME = "plan"
+
+
+def run(
+    profile: PROFILE = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask AWS nothing: no STS, no region list.")] = False,
+    settings: SET = None,
+) -> None:
+    """Entry of `aws-scanner plan`."""
+    show(profile, overrides_of(settings or []), offline=offline)
+
+
+def show(profile: str | None, overrides: Mapping[str, Any], *, offline: bool) -> None:
+    """Print the plan on stdout. Raises NoCredentialsError where no account answers."""
+    from scanner.access import offline_accounts, reach_accounts
+    from scanner.catalog import load_catalog
+    from scanner.cli.talk import set_up_log
+    from scanner.errors import NoCredentialsError
+    from scanner.pipeline import Hooks, door_settings, no_credentials_message, open_cache
+    from scanner.plan import plan
+    from scanner.profile import load_profile
+
+    set_up_log("WARNING")
+    loaded, catalog = load_profile(profile, overrides), load_catalog()
+    if offline:
+        reached = offline_accounts(loaded.profile, catalog)
+    else:
+        cache = open_cache(loaded, Hooks())
+        access = reach_accounts(loaded.profile, door_settings(loaded), catalog, cache)
+        reached = access.reached
+        for line in access.lines:
+            if line.outcome != "ok":
+                typer.echo(f"account {line.id or line.name}: {line.outcome}: {line.message}", err=True)
+        if not reached:
+            raise NoCredentialsError(no_credentials_message(access))
+    units = plan(loaded.profile, catalog, reached)
+    _accounts(reached)
+    _types(units, catalog)
+    _settings(loaded.origins, loaded.profile)
+
+
+def _accounts(reached: list[Reached]) -> None:
+    typer.echo("accounts")
+    for one in reached:
+        name = f" ({one.account.name})" if one.account.name else ""
+        typer.echo(f"  {one.account.id}{name}: {', '.join(one.regions)}  [regions: {one.regions_source}]")
+
+
+def _types(units: tuple[Unit, ...], catalog: Catalog) -> None:
+    cells: dict[tuple[str, str], int] = {}
+    tagging = 0
+    for unit in units:
+        tagging += unit.collector == "tagging"
+        for name in unit.types:
+            cells[unit.service, name] = cells.get((unit.service, name), 0) + 1
+    enriched = any(unit.enrich for unit in units)
+    kinds = [catalog.type_of(*key) for key in sorted(cells)]
+    typer.echo(f"\n{len(units)} units, {len(kinds)} resource types; calls at least, more pages and resources need more")
+    if tagging:
+        typer.echo(f"  every tagged resource: {tagging} x get_resources")
+    for kind in kinds:
+        typer.echo(f"  {kind.service}:{kind.kind}: {cells[kind.service, kind.kind]} x {calls_of(kind, enriched)}")
+    typer.echo("\nIAM actions needed")
+    for action in catalog.iam_actions(kinds, enrich=enriched, tagging=tagging > 0):
+        typer.echo(f"  {action}")
+
+
+def calls_of(kind: ResourceType, enriched: bool) -> str:
+    """The calls of a type in words: "list_clusters + describe_clusters per 100"."""
+    said = [kind.list.operation + (f" per {kind.of_parent}" if kind.of_parent else "")]
+    for call in kind.calls[1:]:
+        extra = call is not kind.get or kind.get_is_extra
+        if enriched or not extra:
+            said.append(f"{call.operation} per {call.batch or 'resource'}")
+    return " + ".join(said)
+
+
+def _settings(origins: Mapping[str, str], profile: Any) -> None:
+    typer.echo("\nsettings")
+    for path, origin in origins.items():
+        value: Any = profile
+        for step in path.split("."):
+            value = getattr(value, step)
+        shown = f"{len(value)} of them" if path in ("accounts", "expect", "tags") else value
+        typer.echo(f"  {path} = {shown}  [{origin}]")

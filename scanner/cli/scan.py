@@ -1,0 +1,75 @@
+"""Scan what a profile names and write a snapshot.
+
+PROFILE is a name (config/NAME.yaml) or a path; without one, all enabled regions of the ambient account are scanned.
+
+Examples: aws-scanner scan prod; aws-scanner scan prod --dry-run; aws-scanner scan prod --set retry.max_attempts=7
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+NAME = "scan"
+
+PROFILE = Annotated[str | None, typer.Argument(help="Profile: a name in config/ or a path.")]
+SET = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting: --set retry.max_attempts=7.")
+]
+
+
+def run(
+    profile: PROFILE = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    cache: Annotated[bool | None, typer.Option("--cache/--no-cache", help="Use answers of the last minutes.")] = None,
+    settings: SET = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table; the exit code speaks.")] = False,
+) -> None:
+    """Entry of `aws-scanner scan`."""
+    overrides = overrides_of(settings or [])
+    if cache is not None:
+        overrides.setdefault("cache", {})["enabled"] = cache
+    if dry_run:
+        from scanner.cli.plan import show
+
+        show(profile, overrides, offline=False)
+        return
+    raise typer.Exit(scan_and_show(profile, overrides, quiet=quiet))
+
+
+def overrides_of(settings: list[str]) -> dict[str, dict[str, object]]:
+    """--set a.b=c as nested settings. Raises ProfileError for one without "="."""
+    from scanner.errors import ProfileError
+
+    found: dict[str, dict[str, object]] = {}
+    for one in settings:
+        path, equals, value = one.partition("=")
+        if not equals or not path:
+            raise ProfileError([f"command line: --set {one}: KEY=VALUE is wanted, such as retry.max_attempts=7"])
+        *sections, last = path.split(".")
+        target: dict[str, object] = found  # type: ignore[assignment]
+        for section in sections:
+            target = target.setdefault(section, {})  # type: ignore[assignment]
+        target[last] = value
+    return found
+
+
+def scan_and_show(profile: str | None, overrides: dict[str, dict[str, object]], *, quiet: bool) -> int:
+    """Scan, print the table and what is missing, and return the exit code."""
+    from scanner.cli.show import show_snapshot
+    from scanner.cli.talk import Progress, on_signals, set_up_log
+    from scanner.pipeline import scan
+    from scanner.profile import load_profile
+
+    loaded = load_profile(profile, overrides)
+    set_up_log("ERROR" if quiet else "INFO")
+    on_signals()
+    progress = Progress(quiet=quiet)
+    try:
+        snapshot = scan(loaded, progress.hooks())
+    finally:
+        progress.close()
+    if not quiet:
+        show_snapshot(snapshot, loaded.profile.reports.table_rows)
+    return int(snapshot.manifest["exit_code"])

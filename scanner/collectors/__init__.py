@@ -1,0 +1,1 @@
+"""How resources are found: `services` follows the catalog, `tagging` asks the Resource Groups Tagging API."""

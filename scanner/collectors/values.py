@@ -1,0 +1,107 @@
+"""Values out of AWS's answers by the catalog's paths and templates; nothing here calls AWS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import jmespath
+from jmespath import functions
+
+from scanner.catalog.spec import Text
+
+Item = dict[str, Any]
+
+_HOLE = re.compile(r"\{([A-Za-z_][\w.]*)\}")
+_WHOLE_HOLE = re.compile(r"\{([A-Za-z_][\w.]*)\}\Z")
+_PLAIN = re.compile(r"[A-Za-z_]\w*\Z")
+REDACTED = "(redacted)"
+
+
+class _Functions(functions.Functions):
+    """The catalog's one function beyond JMESPath: tail(text, '/') is what follows the last separator."""
+
+    @functions.signature({"types": ["string"]}, {"types": ["string"]})
+    def _func_tail(self, text: str, separator: str) -> str:
+        return text.rsplit(separator, 1)[-1]
+
+
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
+
+
+@lru_cache(maxsize=4096)
+def getter(path: str) -> Callable[[Mapping[str, Any]], Any]:
+    """A function that takes the value at a JMESPath; a plain member costs no more than a dict look-up."""
+    if not path:
+        return lambda value: value
+    if _PLAIN.match(path):
+        return lambda value: value.get(path) if isinstance(value, Mapping) else None
+    compiled = jmespath.compile(path)
+    return lambda value: compiled.search(value, options=_OPTIONS)
+
+
+def text_of(text: Text | None, env: Mapping[str, Any]) -> str | None:
+    """A Text's value as a string; None where the member is missing or any hole is empty."""
+    if text is None:
+        return None
+    value = fill(text.text, env) if text.is_template else getter(text.text)(env)
+    return None if value is None else str(value)
+
+
+def fill(template: str, env: Mapping[str, Any]) -> Any:
+    """A template with its {holes} filled; one that is a single hole keeps its type. None if any hole is empty."""
+    whole = _WHOLE_HOLE.match(template)
+    if whole:
+        return getter(whole[1])(env)
+    values = {name: getter(name)(env) for name in _HOLE.findall(template)}
+    if any(value is None for value in values.values()):
+        return None
+    return _HOLE.sub(lambda hole: str(values[hole[1]]), template)
+
+
+def fill_params(params: Any, env: Mapping[str, Any]) -> Any:
+    """Call parameters (any nesting) with their holes filled."""
+    if isinstance(params, str):
+        return fill(params, env) if "{" in params else params
+    if isinstance(params, Mapping):
+        return {name: fill_params(value, env) for name, value in params.items()}
+    if isinstance(params, list | tuple):
+        return [fill_params(value, env) for value in params]
+    return params
+
+
+def tags_of(raw: Any) -> dict[str, str]:
+    """AWS's many spellings of tags ([{Key, Value}], [{key, value}], [{TagKey, TagValue}], a map) as one dict."""
+    if isinstance(raw, Mapping):
+        return {str(key): _tag_text(value) for key, value in raw.items()}
+    found: dict[str, str] = {}
+    for tag in raw or ():
+        key = tag.get("Key", tag.get("key", tag.get("TagKey")))
+        if key is not None:
+            found[str(key)] = _tag_text(tag.get("Value", tag.get("value", tag.get("TagValue"))))
+    return found
+
+
+def _tag_text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def scrub(value: Any, path: list[str], replace: Callable[[Any], Any] | None) -> None:
+    """Apply `replace` to (or, if None, delete) everything at a path of members: "a.b", "a[].b", "a.*" ("*": any)."""
+    head, *rest = path
+    is_list = head.endswith("[]")
+    name = head.removesuffix("[]")
+    if not isinstance(value, dict):
+        return
+    for key in list(value) if name == "*" else [name] if name in value else []:
+        if rest:
+            for child in value[key] if is_list and isinstance(value[key], list) else [value[key]]:
+                scrub(child, rest, replace)
+        elif replace is None:
+            del value[key]
+        elif is_list and isinstance(value[key], list):
+            value[key] = [replace(one) for one in value[key]]
+        else:
+            value[key] = replace(value[key])

@@ -1,0 +1,188 @@
+"""One-worker slots: each slot is one process with one pipe. A dead worker costs its units one retry each, alone."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from scanner.executors.serial import Doer
+from scanner.model import Job, Note, Shard, Unit
+
+LOST = "lost"
+_GRACE_S = 2.0
+_PRELOAD = ["scanner.worker", "scanner.aws.preload"]
+
+MakeWorker = Callable[[], Doer]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A unit whose worker died twice, the second time with nothing else to do."""
+
+    unit: Unit
+    reason: str
+
+
+@dataclass(slots=True)
+class _Slot:
+    process: BaseProcess
+    pipe: Connection
+    job: Job | None = None
+    open_units: dict[str, Unit] = field(default_factory=dict)
+
+
+def run(jobs: Iterable[Job], make_worker: MakeWorker, *, slots: int) -> Iterator[Shard | Note | Lost]:
+    """Yield shards as they are finished, notes for the log, and units that were lost.
+
+    Leaving the iterator early, by an exception too, ends all workers within seconds.
+    """
+    pool = _Pool(make_worker, slots)
+    try:
+        yield from pool.run(iter(jobs))
+    finally:
+        pool.stop()
+
+
+class _Pool:
+    def __init__(self, make_worker: MakeWorker, slots: int) -> None:
+        self._context = _context()
+        self._make_worker = make_worker
+        self._wanted = slots
+        self._slots: list[_Slot] = []
+        self._again: deque[Job] = deque()
+        self._retried: set[str] = set()
+
+    def run(self, jobs: Iterator[Job]) -> Iterator[Shard | Note | Lost]:
+        while self._give_work(jobs):
+            for ready in wait([slot.pipe for slot in self._slots]):
+                slot = next(one for one in self._slots if one.pipe is ready)
+                yield from self._hear(slot)
+
+    def _give_work(self, jobs: Iterator[Job]) -> bool:
+        """Fill idle slots, open new ones up to the limit; whether anybody is still working."""
+        while True:
+            idle = next((slot for slot in self._slots if slot.job is None), None)
+            if idle is None and len(self._slots) >= self._wanted:
+                return True
+            job = next(jobs, None) or (self._again.popleft() if self._again else None)
+            if job is None:
+                return any(slot.job for slot in self._slots)
+            self._send(idle or self._open(), job)
+
+    def _open(self) -> _Slot:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(  # type: ignore[attr-defined]
+            target=_serve, args=(theirs, self._make_worker), daemon=True
+        )
+        process.start()
+        # Without this the pipe would stay open after the worker's death, and its end would never be heard.
+        theirs.close()
+        slot = _Slot(process, ours)
+        self._slots.append(slot)
+        return slot
+
+    def _send(self, slot: _Slot, job: Job) -> None:
+        slot.job, slot.open_units = job, {unit.name: unit for unit in job.units}
+        # It may have died idle: its closed pipe is heard next, and the job's units are tried again.
+        with contextlib.suppress(OSError):
+            slot.pipe.send(job)
+
+    def _hear(self, slot: _Slot) -> Iterator[Shard | Note | Lost]:
+        try:
+            said = slot.pipe.recv()
+        except (EOFError, OSError):
+            yield from self._bury(slot)
+            return
+        if said is None:
+            slot.job = None
+        elif isinstance(said, Shard):
+            slot.open_units.pop(said.unit, None)
+            yield said
+        else:
+            yield said
+
+    def _bury(self, slot: _Slot) -> Iterator[Shard | Note | Lost]:
+        self._slots.remove(slot)
+        slot.pipe.close()
+        slot.process.join(_GRACE_S)
+        reason = _reason(slot.process.exitcode)
+        yield Note("WARNING", f"a worker died ({reason}) with {len(slot.open_units)} units unfinished")
+        if slot.job is None:
+            return
+        for name, unit in slot.open_units.items():
+            if name in self._retried:
+                yield Lost(unit, reason)
+            else:
+                self._retried.add(name)
+                self._again.append(Job((unit,), slot.job.keys))
+
+    def stop(self) -> None:
+        """End every worker: asked at first, then killed."""
+        for slot in self._slots:
+            slot.process.terminate()
+        for slot in self._slots:
+            slot.process.join(_GRACE_S)
+            if slot.process.is_alive():
+                slot.process.kill()
+                slot.process.join(_GRACE_S)
+            slot.pipe.close()
+        self._slots.clear()
+
+
+def start_method() -> str:
+    """forkserver where there is one, else spawn; never fork, which deadlocks when a lock is held."""
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+def _context() -> BaseContext:
+    method = start_method()
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload(_PRELOAD)
+    return context
+
+
+def _reason(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return f"killed by {signal.Signals(-exitcode).name}"
+    return f"exit code {exitcode}"
+
+
+def _serve(pipe: Connection, make_worker: MakeWorker) -> None:
+    """The worker process: jobs come, shards go, until the pipe or the parent is gone."""
+    # The terminal sends Ctrl-C to the whole group: the parent decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    lock = threading.Lock()
+
+    def emit(said: Any) -> None:
+        with lock:
+            pipe.send(said)
+
+    worker = make_worker()
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, OSError):
+            return
+        worker.do(job, emit)
+        emit(None)
+
+
+def _leave_with_parent() -> None:
+    """Under forkserver the kernel's parent is the fork server, so the death of the real parent must be watched."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

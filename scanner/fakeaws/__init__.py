@@ -1,0 +1,7 @@
+"""A fake AWS made of botocore's shapes: any list, describe and get call of the catalog, true pages, faults by rule."""
+
+from scanner.fakeaws.content import Fleet
+from scanner.fakeaws.rules import Rule, parse_rule
+from scanner.fakeaws.server import FakeAws, serve
+
+__all__ = ["FakeAws", "Fleet", "Rule", "parse_rule", "serve"]

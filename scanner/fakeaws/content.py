@@ -1,0 +1,342 @@
+"""What the fake AWS has: resources made of botocore's shapes, always the same, with ids as the catalog reads them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from botocore import xform_name
+from botocore.model import OperationModel
+
+from scanner.catalog import Catalog
+from scanner.catalog.models import AnyShape
+from scanner.catalog.spec import Call, ResourceType
+
+MOMENT = "2026-01-01T00:00:00Z"
+MOMENT_S = 1_767_225_600
+_PER_REGION = 10_000
+# Both kinds of load balancer share a namespace: the newer one says its sort first.
+_PREFIXES = {"elbv2:loadbalancer": "app/"}
+_LEAF = re.compile(r"([A-Za-z-]+)-(\d{5})\Z")
+
+
+class FakeError(Exception):
+    """An error that the fake answers with: HTTP status, code, message."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(status, code, message)
+        self.status, self.code, self.message = status, code, message
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """How much there is. `per_type` overrides `items` for "service:kind"; `children` holds for each parent."""
+
+    items: int = 10
+    children: int = 2
+    page_size: int = 1000
+    per_type: Mapping[str, int] = field(default_factory=dict)
+    regions: tuple[str, ...] = ("us-east-1", "us-west-2", "eu-west-1", "ap-southeast-2")
+
+    def count(self, kind: ResourceType) -> int:
+        """How many of a type there are, in each account and region or under each parent."""
+        return self.per_type.get(f"{kind.service}:{kind.kind}", self.children if kind.of_parent else self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The account and region that a request is about."""
+
+    account: str
+    region: str
+
+
+class Content:
+    """Answers by the catalog: which operation lists, describes or tags which type."""
+
+    def __init__(self, catalog: Catalog, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self._kinds = catalog.types
+        self._roles: dict[tuple[str, str], tuple[str, ResourceType, Call]] = {}
+        for kind in catalog.types:
+            named = [("list", kind.list), ("get", kind.get), ("tags", kind.tags_call)]
+            for role, call in [*named, *(("extra", call) for call in kind.extra.values())]:
+                if call is not None:
+                    self._roles.setdefault((call.service, call.operation), (role, kind, call))
+
+    def answer(self, model: OperationModel, params: Mapping[str, Any], where: Where) -> dict[str, Any]:
+        """The answer of an operation of the catalog. Raises FakeError; KeyError for an operation it does not know."""
+        service, operation = model.service_model.service_name, xform_name(model.name)
+        role, kind, call = self._roles[service, operation]
+        if role == "list":
+            return self._list(model, kind, call, params, where)
+        if role == "get":
+            return self._get(model, kind, call, params, where)
+        if role == "tags":
+            return self._tags(model, kind, call, params, where)
+        return blank(model)
+
+    def _list(
+        self, model: OperationModel, kind: ResourceType, call: Call, params: Mapping[str, Any], where: Where
+    ) -> dict[str, Any]:
+        leaves = self._leaves(kind, where)
+        if kind.of_parent:
+            parent = self._parent_leaf(kind, call, params, where)
+            leaves = [f"{parent}/{leaf}" for leaf in leaves]
+        start, end = self._page(call, params, len(leaves))
+        shape = _shape_at(model.output_shape, call.out)
+        items = [self._item(kind, shape, leaf, where) for leaf in leaves[start:end]]
+        answer = place(call.out, items)
+        if end < len(leaves) and call.output_tokens:
+            answer[_first_word(call.output_tokens[0])] = _token(end, call, params)
+        if call.more:
+            answer[call.more] = end < len(leaves)
+        return answer
+
+    def _leaves(self, kind: ResourceType, where: Where) -> list[str]:
+        """The ids of a type in a region or under a parent; where ARNs name no region, numbers tell regions apart."""
+        first = 0
+        if kind.scope == "regional" and "{region}" not in kind.shape:
+            first = self.fleet.regions.index(where.region) * _PER_REGION if where.region in self.fleet.regions else 0
+        stem = _PREFIXES.get(f"{kind.service}:{kind.kind}", "") + kind.kind
+        return [f"{stem}-{first + at:05d}" for at in range(self.fleet.count(kind))]
+
+    def _page(self, call: Call, params: Mapping[str, Any], count: int) -> tuple[int, int]:
+        if not call.input_tokens:
+            return 0, count
+        given = params.get(call.input_tokens[0])
+        start = _offset(str(given), call, params) if given else 0
+        asked = int(params.get(call.size_param) or 100) if call.size_param else 100
+        return start, min(count, start + min(asked, self.fleet.page_size))
+
+    def _parent_leaf(self, kind: ResourceType, call: Call, params: Mapping[str, Any], where: Where) -> str:
+        name = next(name for name, value in call.params.items() if "{parent." in str(value))
+        above = next(one for one in self._kinds if (one.service, one.kind) == (kind.service, kind.of_parent))
+        return self._known(above, str(params.get(name)), where)
+
+    def _known(self, kind: ResourceType, said: str, where: Where) -> str:
+        """The leaf that an id, ARN, name or URL means. Raises FakeError for a resource there is not."""
+        prefix = _arn(kind, "", where)
+        leaf = said.removeprefix(prefix) if said.startswith("arn:") else said
+        leaf = leaf.rsplit("/", 1)[-1] if said.startswith("http") else leaf
+        steps = leaf.split("/")
+        found = _LEAF.fullmatch(steps[-1])
+        if not found or int(found[2]) % _PER_REGION >= self.fleet.count(kind) or found[1] != kind.kind:
+            raise FakeError(400, "ResourceNotFoundException", f"{kind.kind} {said} does not exist")
+        return leaf
+
+    def _get(
+        self, model: OperationModel, kind: ResourceType, call: Call, params: Mapping[str, Any], where: Where
+    ) -> dict[str, Any]:
+        shape = _shape_at(model.output_shape, call.out)
+        if not call.batch:
+            leaf = self._known(kind, self._asked(call, params), where)
+            answer = blank(model)
+            answer[_first_word(call.out)] = self._item(kind, shape, leaf, where)
+            return answer
+        items, failures = [], []
+        for said in params.get(call.batch_param) or []:
+            try:
+                items.append(self._item(kind, shape, self._known(kind, said, where), where))
+            except FakeError:
+                failures.append({"arn": said, "reason": "MISSING"})
+        # AWS does not promise the order that was asked in.
+        return {**place(call.out, items[::-1]), **({call.failed: failures} if call.failed else {})}
+
+    def _asked(self, call: Call, params: Mapping[str, Any]) -> str:
+        own = [name for name, value in call.params.items() if "{" in str(value) and "{parent." not in str(value)]
+        said = str(params[own[0]])
+        above = [name for name, value in call.params.items() if "{parent." in str(value)]
+        return f"{params[above[0]]}/{said}" if above and "/" not in said else said
+
+    def _tags(
+        self, model: OperationModel, kind: ResourceType, call: Call, params: Mapping[str, Any], where: Where
+    ) -> dict[str, Any]:
+        answer = blank(model)
+        if not call.batch:
+            said = str(next(params[name] for name, value in call.params.items() if "{" in str(value)))
+            leaf = self._known(kind, said, where)
+            shape = _shape_at(model.output_shape, call.out, whole=True)
+            answer[_first_word(call.out)] = _tag_value(shape, tags_of(leaf))
+            return answer
+        shape = _shape_at(model.output_shape, call.out)
+        rows = []
+        for said in params.get(call.batch_param) or []:
+            of = self._kind_of(kind, said, where)
+            tags = _tag_value(shape.members[call.take], tags_of(self._known(of, said, where)))
+            rows.append({call.key: said, call.take: tags})
+        return place(call.out, rows)
+
+    def _kind_of(self, kind: ResourceType, said: str, where: Where) -> ResourceType:
+        """The type that an ARN is of, where one operation serves several (elbv2 describe_tags)."""
+        same = [one for one in self._kinds if one.service == kind.service]
+        named = [one for one in same if said.startswith(_arn(one, "", where))]
+        return next((one for one in named if said.rsplit("/", 1)[-1].startswith(f"{one.kind}-")), kind)
+
+    def _item(self, kind: ResourceType, shape: AnyShape | None, leaf: str, where: Where) -> Any:
+        arn = _arn(kind, leaf, where)
+        if shape is None or shape.type_name != "structure":
+            return _bare(kind, leaf, arn, where)
+        item = fill(shape, leaf.rsplit("/", 1)[-1])
+        short = leaf.rsplit("/", 1)[-1]
+        for name in _names_in(kind, shape):
+            item[name] = short
+        for hole in re.findall(r"\{(\w+)\}", kind.arn.text if kind.arn.is_template else ""):
+            if hole in shape.members:
+                item[hole] = where.account if hole == "OwnerId" else leaf
+        if not kind.arn.is_template and kind.arn.text in shape.members:
+            item[kind.arn.text] = arn
+        if "OwnerId" in shape.members:
+            item["OwnerId"] = where.account
+        if kind.tags in shape.members:
+            item[kind.tags] = _tag_value(shape.members[kind.tags], tags_of(leaf))
+        return item
+
+    def tagged(self, where: Where) -> list[tuple[str, dict[str, str]]]:
+        """ARN and tags of everything that the tagging API knows here."""
+        found = []
+        for kind in self._kinds:
+            if kind.tagging_api and kind.scope == "regional" and not kind.of_parent:
+                for leaf in self._leaves(kind, where):
+                    if tags_of(leaf):
+                        found.append((_arn(kind, leaf, where), tags_of(leaf)))
+        return found
+
+
+def tags_of(leaf: str) -> dict[str, str]:
+    """The tags of a resource by its number: a third Production, every fifth without any."""
+    at = int(leaf[-5:])
+    if at % 5 == 4:
+        return {}
+    return {"Environment": ("Production", "Staging", "Development")[at % 3], "Name": leaf.rsplit("/", 1)[-1]}
+
+
+def place(path: str, items: list[Any]) -> dict[str, Any]:
+    """A structure in which `path` ("Reservations[].Instances[]") finds the items."""
+    *steps, last = path.split(".")
+    value: Any = items
+    for step in [last, *reversed(steps)]:
+        name = step.removesuffix("[]")
+        value = {name: value if step == last else [value] if step.endswith("[]") else value}
+    return dict(value)
+
+
+def blank(model: OperationModel) -> dict[str, Any]:
+    """A whole answer filled from its shape, without any token."""
+    filled = fill(model.output_shape, "extra") if model.output_shape else {}
+    return {name: value for name, value in filled.items() if "oken" not in name and "arker" not in name}
+
+
+def fill(shape: AnyShape, word: str, depth: int = 0) -> Any:
+    """A plausible value of a shape: enums their first value, times one moment, structures to three levels."""
+    if shape.type_name == "structure":
+        members = shape.members.items() if depth < 3 else ()
+        return {name: fill(one, f"{name}-{word}"[:60], depth + 1) for name, one in members if _is_wanted(one, depth)}
+    if shape.type_name == "list":
+        return [fill(shape.member, word, depth + 1)] if depth < 3 and shape.member.type_name != "structure" else []
+    if shape.type_name == "map":
+        return {}
+    return _scalar(shape, word)
+
+
+def _is_wanted(shape: AnyShape, depth: int) -> bool:
+    return shape.serialization.get("location") is None and (depth < 2 or shape.type_name != "structure")
+
+
+def _scalar(shape: AnyShape, word: str) -> Any:
+    if getattr(shape, "enum", None):
+        return shape.enum[0]
+    if shape.type_name == "timestamp":
+        return MOMENT if shape.metadata.get("timestampFormat") == "iso8601" else _Moment()
+    if shape.type_name == "boolean":
+        return False
+    if shape.type_name in ("integer", "long"):
+        return MOMENT_S * 1000 if "ime" in word.split("-")[0] and shape.type_name == "long" else 1
+    if shape.type_name in ("float", "double"):
+        return 1.0
+    return MOMENT if re.search(r"(Date|Time)\Z", word.split("-")[0]) else word
+
+
+class _Moment(int):
+    """A time that JSON writes as a number and XML as text."""
+
+    def __new__(cls) -> _Moment:
+        return super().__new__(cls, MOMENT_S)
+
+    def __str__(self) -> str:
+        return MOMENT
+
+
+def _names_in(kind: ResourceType, shape: AnyShape) -> list[str]:
+    """The members that id and name are read from."""
+    words = [text.text for text in (kind.id, kind.name) if text is not None and not text.is_template]
+    return [word for text in words for word in re.findall(r"\w+", text)[:1] if _is_text(shape, word)]
+
+
+def _is_text(shape: AnyShape, name: str) -> bool:
+    return name in shape.members and shape.members[name].type_name == "string"
+
+
+def _bare(kind: ResourceType, leaf: str, arn: str, where: Where) -> str:
+    word = kind.list.out.lower()
+    if word.endswith("arns"):
+        return arn
+    if word.endswith("urls"):
+        return f"https://{kind.service}.{where.region}.amazonaws.com/{where.account}/{leaf}"
+    return leaf.rsplit("/", 1)[-1]
+
+
+def _arn(kind: ResourceType, leaf: str, where: Where) -> str:
+    filled = kind.shape.replace("{partition}", "aws").replace("{account}", where.account)
+    return filled.replace("{region}", where.region).replace("{uuid}", "0a1b2c3d").replace("{id}", leaf)
+
+
+def _tag_value(shape: AnyShape, tags: Mapping[str, str]) -> Any:
+    if shape.type_name == "map":
+        return dict(tags)
+    words = list(shape.member.members)
+    key = next(word for word in words if word.lower().endswith("key"))
+    value = next(word for word in words if word.lower().endswith("value"))
+    return [{key: name, value: text} for name, text in tags.items()]
+
+
+def _shape_at(shape: AnyShape | None, path: str, *, whole: bool = False) -> Any:
+    """The shape of one item at a plain path (or, `whole`, of all that is there)."""
+    found = re.match(r"merge\((\w+)", path)
+    for step in (found[1] if found else path).split("."):
+        if shape is None or shape.type_name != "structure":
+            return None
+        shape = shape.members[step.removesuffix("[]")]
+        if shape.type_name == "list" and not whole:
+            shape = shape.member
+    return shape
+
+
+def _first_word(path: str) -> str:
+    found = re.match(r"(?:merge\()?(\w+)", path)
+    return found[1] if found else path
+
+
+def _query_mark(call: Call, params: Mapping[str, Any]) -> str:
+    own = {name: value for name, value in params.items() if name not in (*call.input_tokens, call.size_param)}
+    return hashlib.sha256(orjson.dumps([call.api, own], option=orjson.OPT_SORT_KEYS)).hexdigest()[:8]
+
+
+def _token(offset: int, call: Call, params: Mapping[str, Any]) -> str:
+    return base64.urlsafe_b64encode(f"{offset}.{_query_mark(call, params)}".encode()).decode().rstrip("=")
+
+
+def _offset(token: str, call: Call, params: Mapping[str, Any]) -> int:
+    try:
+        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+        offset, mark = text.split(".")
+        if mark == _query_mark(call, params):
+            return int(offset)
+    except ValueError:
+        pass
+    raise FakeError(400, "InvalidNextToken", "the token is not one of this query")

@@ -1,0 +1,212 @@
+"""The fake AWS's HTTP side: a threaded server on 127.0.0.1 with keep-alive, pages written once and kept as bytes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+from botocore import xform_name
+
+from scanner.catalog import Catalog, load_catalog
+from scanner.fakeaws.content import Content, FakeError, Fleet, Where
+from scanner.fakeaws.rules import Rule, Rules, parse_rule
+from scanner.fakeaws.wire import NotUnderstood, Raw, Request, read, write, write_error
+
+HOST = "127.0.0.1"
+DEFAULT_ACCOUNT = "111122223333"
+_CACHED_ANSWERS = 20_000
+
+Answer = tuple[int, str, bytes]
+
+
+class FakeAws:
+    """A fake AWS in threads of this process. Use as a context manager; `calls` counts what was asked."""
+
+    def __init__(
+        self, fleet: Fleet | None = None, rules: tuple[Rule, ...] = (), latency_s: float = 0.0, port: int = 0
+    ) -> None:
+        self.calls: Counter[tuple[str, str, str, str]] = Counter()
+        self.unknown = 0
+        self._fleet = fleet or Fleet()
+        self._catalog: Catalog = load_catalog()
+        self._content = Content(self._catalog, self._fleet)
+        self._rules = Rules(rules)
+        self._latency_s = latency_s
+        self._answers: dict[bytes, Answer] = {}
+        self._services = tuple(sorted({kind.service for kind in self._catalog.types} | set(_OWN)))
+        self._lock = threading.Lock()
+        self._server = _Server((HOST, port), _handler(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{HOST}:{self._server.server_address[1]}"
+
+    def start(self) -> FakeAws:
+        """Begin to serve."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> FakeAws:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def handle(self, raw: Raw) -> Answer:
+        """Answer one request."""
+        if raw.path == "/_fakeaws/calls":
+            rows = [[*key, count] for key, count in sorted(self.calls.items())]
+            return 200, "application/json", orjson.dumps({"calls": rows, "unknown": self.unknown})
+        if self._latency_s:
+            time.sleep(self._latency_s)
+        try:
+            request = read(raw, self._services)
+        except NotUnderstood as error:
+            self.unknown += 1
+            return 404, "text/plain", str(error).encode()
+        account = _account_of(request.access_key)
+        operation = xform_name(request.model.name)
+        with self._lock:
+            self.calls[account, request.region, request.service, operation] += 1
+        try:
+            self._rules.check(request.model, operation, account, request.region)
+            return self._known(request, account, operation)
+        except FakeError as error:
+            return write_error(request.model, error.status, error.code, error.message)
+
+    def _known(self, request: Request, account: str, operation: str) -> Answer:
+        said = [account, request.region, request.service, operation, request.params]
+        key = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+        answer = self._answers.get(key)
+        if answer is None:
+            kind, body = write(request.model, self._made(request, account, operation))
+            answer = (200, kind, body)
+            if len(self._answers) < _CACHED_ANSWERS:
+                self._answers[key] = answer
+        return answer
+
+    def _made(self, request: Request, account: str, operation: str) -> Mapping[str, Any]:
+        where = Where(account, request.region)
+        own = _OWN.get(request.service, {}).get(operation)
+        if own:
+            return own(self, request.params, where)
+        try:
+            return self._content.answer(request.model, request.params, where)
+        except KeyError:
+            self.unknown += 1
+            raise FakeError(400, "InvalidAction", f"{operation} is not in the catalog") from None
+
+    def _who(self, _: Mapping[str, Any], where: Where) -> Mapping[str, Any]:
+        return {"Account": where.account, "Arn": f"arn:aws:iam::{where.account}:user/scanner", "UserId": "AIDAFAKE"}
+
+    def _assume(self, params: Mapping[str, Any], _: Where) -> Mapping[str, Any]:
+        account, role = str(params["RoleArn"]).split(":", 5)[4:]
+        arn = f"arn:aws:sts::{account}:assumed-role/{role.rsplit('/', 1)[-1]}/{params['RoleSessionName']}"
+        keys = {"AccessKeyId": f"ASIA{account}", "SecretAccessKey": "secret", "SessionToken": f"token-{account}"}
+        return {
+            "Credentials": {**keys, "Expiration": "2099-01-01T00:00:00Z"},
+            "AssumedRoleUser": {"Arn": arn, "AssumedRoleId": f"AROAFAKE:{params['RoleSessionName']}"},
+        }
+
+    def _regions(self, _: Mapping[str, Any], __: Where) -> Mapping[str, Any]:
+        return {
+            "Regions": [
+                {"RegionName": one, "OptInStatus": "opt-in-not-required", "Endpoint": f"ec2.{one}.amazonaws.com"}
+                for one in self._fleet.regions
+            ]
+        }
+
+    def _resources(self, params: Mapping[str, Any], where: Where) -> Mapping[str, Any]:
+        found = [one for one in self._content.tagged(where) if _passes(one, params)]
+        start = int(params.get("PaginationToken") or 0)
+        size = min(int(params.get("ResourcesPerPage") or 50), self._fleet.page_size)
+        rows = [
+            {"ResourceARN": arn, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+            for arn, tags in found[start : start + size]
+        ]
+        end = start + size
+        return {"ResourceTagMappingList": rows, "PaginationToken": str(end) if end < len(found) else ""}
+
+
+def _passes(one: tuple[str, dict[str, str]], params: Mapping[str, Any]) -> bool:
+    arn, tags = one
+    wanted = params.get("ResourceTypeFilters") or []
+    namespace = arn.split(":")[2]
+    if wanted and not any(word.split(":")[0] == namespace for word in wanted):
+        return False
+    filters = params.get("TagFilters") or []
+    return all(f["Key"] in tags and (not f.get("Values") or tags[f["Key"]] in f["Values"]) for f in filters)
+
+
+def _account_of(access_key: str) -> str:
+    tail = access_key[4:16]
+    return tail if len(tail) == 12 and tail.isdigit() else DEFAULT_ACCOUNT
+
+
+_Own = Callable[[FakeAws, Mapping[str, Any], Where], Mapping[str, Any]]
+_OWN: dict[str, dict[str, _Own]] = {
+    "sts": {"get_caller_identity": FakeAws._who, "assume_role": FakeAws._assume},
+    "ec2": {"describe_regions": FakeAws._regions},
+    "resourcegroupstaggingapi": {"get_resources": FakeAws._resources},
+}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is no news."""
+
+
+def _handler(fake: FakeAws) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = 1 << 16
+
+        def _serve(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            path, _, query = self.path.partition("?")
+            raw = Raw(self.command, path, query, self.headers, self.rfile.read(length))  # type: ignore[arg-type]
+            status, kind, body = fake.handle(raw)
+            self.send_response_only(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
+
+        do_GET = do_POST = do_PUT = do_HEAD = _serve
+
+        def log_message(self, *_: object) -> None:
+            """Silent: the calls are counted instead."""
+
+    return Handler
+
+
+def serve(*, port: int, items: int, latency_s: float, rules: list[str], announce: Callable[[str], object]) -> None:
+    """Serve until SIGINT or SIGTERM; the environment to use it is announced line by line."""
+    import signal
+
+    stop = threading.Event()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, lambda *_: stop.set())
+    fake = FakeAws(Fleet(items=items), tuple(parse_rule(text) for text in rules), latency_s, port)
+    with fake:
+        announce(f"export AWS_ENDPOINT_URL={fake.url}")
+        announce(f"export AWS_ACCESS_KEY_ID=AKIA{DEFAULT_ACCOUNT} AWS_SECRET_ACCESS_KEY=fake")
+        stop.wait()

@@ -1,0 +1,184 @@
+"""The nouns: frozen, picklable values that travel between modules and processes. Big things are paths to files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+SCHEMA_VERSION = 1
+GLOBAL = "global"
+
+
+class Outcome(StrEnum):
+    """How a cell ended. The order is severity: of several outcomes in one cell, the last of this list is told."""
+
+    CACHED = "cached"
+    EMPTY = "empty"
+    OK = "ok"
+    SKIPPED = "skipped"
+    NOT_AVAILABLE = "not_available"
+    NOT_ENABLED = "not_enabled"
+    REGION_DISABLED = "region_disabled"
+    DENIED_BY_POLICY = "denied_by_policy"
+    DENIED = "denied"
+    THROTTLED = "throttled"
+    TIMEOUT = "timeout"
+    CREDENTIALS = "credentials"
+    TRUNCATED = "truncated"
+    MALFORMED = "malformed"
+    ERROR = "error"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether this outcome leaves something unknown (a disabled region is decided by `Cell.is_gap`)."""
+        return self not in _ANSWERS
+
+
+_ANSWERS = frozenset(
+    {
+        Outcome.OK,
+        Outcome.EMPTY,
+        Outcome.CACHED,
+        Outcome.SKIPPED,
+        Outcome.NOT_AVAILABLE,
+        Outcome.NOT_ENABLED,
+        Outcome.REGION_DISABLED,
+    }
+)
+
+
+def worst(outcomes: list[Outcome]) -> Outcome:
+    """The most severe of several outcomes (`Outcome`'s own order); `empty` for an empty list."""
+    order = list(Outcome)
+    return max(outcomes, key=order.index, default=Outcome.EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One AWS account, proved by STS. `arn` is the caller; `name` is the profile's word for the account."""
+
+    id: str
+    partition: str
+    arn: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TagFilter:
+    """One tag filter: any of `keys` (globs; empty = any key) with any of `values` (globs; empty = any value)."""
+
+    keys: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One piece of work: a service (or the tagging API) in one account and region. It becomes exactly one Shard.
+
+    `region` is the region called ("us-east-1" for IAM); `scope_region` is what records and cells say ("global").
+    `types` are kinds of `service` ("instance"); empty for the tagging collector, whose service is
+    "resourcegroupstaggingapi". `only` limits what the tagging collector keeps (resource types; empty = all).
+    """
+
+    account: Account
+    region: str
+    scope_region: str
+    collector: str  # "services" | "tagging"
+    service: str
+    types: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    tags: tuple[TagFilter, ...] = ()
+    enrich: tuple[str, ...] = ("*",)  # globs over resource types; () = none
+    named_region: bool = True  # the profile names this region literally
+
+    @property
+    def name(self) -> str:
+        """The unit's name in logs and file names, unique within a scan."""
+        return f"{self.account.partition}.{self.account.id}.{self.scope_region}.{self.service}.{self.collector}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One line of the completeness ledger: account x region x resource type x call, and how it ended."""
+
+    account_id: str
+    region: str
+    service: str
+    resource_type: str  # "ec2:instance", or "*" for the tagging API
+    call: str  # boto3 operation: "describe_instances"
+    outcome: Outcome
+    resources: int = 0  # resources that this cell yielded (list cells) or enriched (other cells)
+    calls: int = 0  # requests sent, retries included
+    code: str = ""  # AWS error code, where there was one
+    message: str = ""  # one line, no secrets
+    affected: int = 0  # of the per-resource calls in this cell, how many ended in this outcome
+    named_region: bool = True
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether something in this cell is not known. A disabled region is a gap only if the profile names it."""
+        if self.outcome is Outcome.REGION_DISABLED:
+            return self.named_region
+        return self.outcome.is_gap
+
+
+@dataclass(frozen=True, slots=True)
+class CallStats:
+    """Requests of one operation in one unit: `calls` includes `retries`; `throttles` are answers, not waits."""
+
+    service: str
+    operation: str
+    calls: int = 0
+    retries: int = 0
+    throttles: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """What a unit left behind: a sorted file of records on disk (None: nothing was written) and its cells."""
+
+    unit: str
+    path: str | None
+    resources: int
+    cells: tuple[Cell, ...]
+    stats: tuple[CallStats, ...] = ()
+    cached: bool = False
+    seen_at: str = ""  # ISO 8601 UTC: when the unit was answered by AWS (older than the scan where cached)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no cell is a gap: only such shards may be served from the cache."""
+        return not any(cell.is_gap for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Temporary or static credentials on their way to a worker; never printed, logged or stored."""
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    token: str | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One worker's load: all units of one account and region, with the keys to do them."""
+
+    units: tuple[Unit, ...]
+    keys: Keys
+
+
+Record = Mapping[str, Any]  # one JSON object as in docs/record.schema.json
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the log, on its way from a worker to the parent, the only one who writes logs."""
+
+    level: str  # loguru's names: "DEBUG", "INFO", "WARNING"
+    message: str
+    unit: str = ""

@@ -1,0 +1,92 @@
+"""The profile's reference and JSON Schema, from the model: what users read and what is validated are one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from scanner.profile.model import AccountSpec, Expectation, ProfileFields
+
+_INTRO = """# Profile reference
+
+Generated from the model by `make docs`; `config/example.yaml` shows every key in use.
+
+A setting is taken from the first that has it: command line (`--set retry.max_attempts=7`), environment
+(`AWS_SCANNER__RETRY__MAX_ATTEMPTS=7`; lists with commas), the profile's YAML, the default. `aws-scanner plan` prints
+where each came from. An unknown key, region, service or variable is refused by name (exit 2).
+"""
+
+_OUTRO = """
+## Tag filters
+
+    tags:
+      Environment: [Production, 'prod-*']   # one of these values
+      CostCenter: null                      # the key, with any value
+    # or, as a list, which can also ask for a value under any key:
+    tags:
+      - {key: Environment, values: [Production]}
+      - {value: legacy}
+
+All entries must fit (AND); one value of an entry is enough (OR). Keys and values are case-sensitive globs.
+"""
+
+
+def schema_json() -> bytes:
+    """The JSON Schema of a profile, as config/profile.schema.json has it."""
+    schema = ProfileFields.model_json_schema()
+    _also_one_word(schema)
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "aws-scanner profile"}
+    return orjson.dumps(head, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def _also_one_word(schema: Any) -> None:
+    """Lists of words may be written as one word, account ids unquoted: let editors know."""
+    if isinstance(schema, list):
+        for one in schema:
+            _also_one_word(one)
+    if not isinstance(schema, dict):
+        return
+    for value in schema.values():
+        _also_one_word(value)
+    if schema.get("type") == "array" and schema.get("items") == {"type": "string"}:
+        schema["type"] = ["array", "string"]
+    elif schema.get("type") == "string" and "pattern" in schema:
+        schema["type"] = ["string", "integer"]
+
+
+def reference_markdown() -> str:
+    """docs/profile.md."""
+    parts = [_INTRO, *_section("The profile", ProfileFields), *_section("accounts[]", AccountSpec)]
+    parts += _section("expect[]", Expectation)
+    for name, info in ProfileFields.model_fields.items():
+        nested = info.annotation
+        if isinstance(nested, type) and issubclass(nested, BaseModel):
+            parts += _section(name, nested)
+    return "\n".join(parts) + _OUTRO
+
+
+def _section(title: str, model: type[BaseModel]) -> Iterator[str]:
+    yield f"\n## {title}\n"
+    yield f"{' '.join((model.__doc__ or '').split())}\n"
+    yield "| key | default | what it means |"
+    yield "|---|---|---|"
+    for name, info in model.model_fields.items():
+        yield f"| `{name}` | {_default(info)} | {' '.join((info.description or _of(info)).split())} |"
+
+
+def _of(info: Any) -> str:
+    return f"A section: {info.annotation.__doc__}"
+
+
+def _default(info: Any) -> str:
+    if info.is_required():
+        return "required"
+    value = info.default
+    if isinstance(value, BaseModel) or (isinstance(value, list) and value and isinstance(value[0], BaseModel)):
+        return "see below"
+    if isinstance(value, list):
+        return f"`{', '.join(map(str, value)) or '[]'}`"
+    return "" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -1,0 +1,210 @@
+"""From a name to a validated profile: layers, origins of every setting, and all problems at once with their place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from scanner.catalog import Catalog, load_catalog
+from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked
+from scanner.errors import ProfileError
+from scanner.profile.model import Profile, ProfileFields
+from scanner.profile.problems import Problem, in_words, nearest, unknown_words
+
+ENV_PREFIX = "AWS_SCANNER__"
+CONFIG_DIR = Path("config")
+_MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class LoadedProfile:
+    """A profile and where it came from. `origins`: setting -> layer; `digest`: sha256 of the effective settings."""
+
+    profile: Profile
+    path: Path | None
+    digest: str
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _File:
+    """A profile's YAML, and its lines for messages."""
+
+    path: Path | None
+    doc: dict[str, Any]
+    locate: Locate
+    lines: list[str]
+
+    def place(self, loc: tuple[str | int, ...]) -> str:
+        line, column = self.locate(loc)
+        return f"{self.path}:{line}:{column}"
+
+    def show(self, problem: Problem) -> str:
+        """The problem as file:line:column, with the line and a caret under it."""
+        line, column = self.locate(problem.loc)
+        text = self.lines[line - 1][:200] if line <= len(self.lines) else ""
+        shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+        where = f"{problem.path}: " if problem.path else ""
+        return f"{self.path}:{line}:{column}: {where}{problem.message}\n    {shown}\n    {' ' * (column - 1)}^"
+
+
+def load_profile(
+    ref: str | Path | None, overrides: Mapping[str, Any] | None = None, catalog: Catalog | None = None
+) -> LoadedProfile:
+    """Load config/<ref>.yaml (or the file `ref`; None: no file), under the environment and `overrides`.
+
+    Raises ProfileError with every problem found.
+    """
+    catalog = catalog or load_catalog()
+    overrides = overrides or {}
+    file = _read(ref)
+    problems = [file.show(one) for one in _check(file.doc, catalog)]
+    problems += _unknown_variables()
+    if problems:
+        raise ProfileError(problems)
+    named = {"name": file.path.stem} if file.path else {}
+    try:
+        settings = _layered({**named, **file.doc}, overrides)
+    except ValidationError as error:
+        raise ProfileError([_blame(one, overrides) for one in in_words(error, ProfileFields)]) from None
+    except Exception as error:
+        raise ProfileError([f"environment: {' '.join(str(error).split())}"]) from None
+    blamed = [_blame(one, overrides) for one in unknown_words(settings, catalog)]
+    if blamed:
+        raise ProfileError(blamed)
+    profile = Profile.model_validate({name: getattr(settings, name) for name in ProfileFields.model_fields})
+    return LoadedProfile(profile, file.path, _digest(profile), dict(_origins(profile, file, overrides)))
+
+
+def _layered(doc: Mapping[str, Any], overrides: Mapping[str, Any]) -> BaseSettings:
+    class Settings(BaseSettings, ProfileFields):
+        model_config = SettingsConfigDict(
+            env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, coerce_numbers_to_str=True
+        )
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' own signature
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, dict(doc))
+
+    return Settings(**overrides)
+
+
+def _read(ref: str | Path | None) -> _File:
+    if ref is None:
+        return _File(None, {}, lambda _: (1, 1), [])
+    path = _find(ref)
+    try:
+        raw = path.read_bytes()
+        if len(raw) > _MAX_BYTES:
+            raise ProfileError([f"{path}: is larger than 1 MiB, which no profile needs"])
+        text = raw.decode("utf-8")
+        doc, locate = load_marked(text)
+    except OSError as error:
+        raise ProfileError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise ProfileError([f"{path}: is not UTF-8 (byte {error.start})"]) from None
+    except YamlProblem as problem:
+        raise ProfileError([f"{path}:{problem.line}:{problem.column}: {problem.message}"]) from None
+    if not isinstance(doc, dict):
+        what = "is empty" if doc is None else f"is a {type(doc).__name__}"
+        raise ProfileError([f"{path}:1:1: {what}; a mapping is wanted, such as `regions: [us-east-1]`"])
+    return _File(path, doc, locate, text.splitlines())
+
+
+def _find(ref: str | Path) -> Path:
+    named = Path(ref)
+    is_path = named.suffix in (".yaml", ".yml") or len(named.parts) > 1
+    path = named if is_path else CONFIG_DIR / f"{ref}.yaml"
+    if path.is_dir():
+        raise ProfileError([f"{path}: is a folder, not a profile"])
+    if not path.exists():
+        known = sorted(one.stem for one in CONFIG_DIR.glob("*.yaml"))
+        there = f"; there are: {', '.join(known)}" if known else f"; no profile is in {CONFIG_DIR}/"
+        raise ProfileError([f"{path}: no such profile{nearest(str(ref), known)}{there}"])
+    return path
+
+
+def _check(doc: Mapping[str, Any], catalog: Catalog) -> list[Problem]:
+    """The problems of the YAML alone."""
+    try:
+        profile = ProfileFields.model_validate(doc)
+    except ValidationError as error:
+        return in_words(error, ProfileFields)
+    return unknown_words(profile, catalog)
+
+
+def _unknown_variables() -> list[str]:
+    known = {name.upper(): name for name in _variables()}
+    return [
+        f"environment: {name}: matches no setting{nearest(name, known)}"
+        for name in sorted(os.environ)
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known
+    ]
+
+
+def _variables() -> Iterator[str]:
+    for name, info in ProfileFields.model_fields.items():
+        yield f"{ENV_PREFIX}{name.upper()}"
+        nested = getattr(info.annotation, "model_fields", {})
+        yield from (f"{ENV_PREFIX}{name.upper()}__{one.upper()}" for one in nested)
+
+
+def _blame(problem: Problem, overrides: Mapping[str, Any]) -> str:
+    """A problem of the merged settings, with the layer that brought it."""
+    words = [str(step) for step in problem.loc if isinstance(step, str)]
+    for depth in range(len(words), 0, -1):
+        if _reaches(overrides, words[:depth]):
+            return f"command line: {problem.path}: {problem.message}"
+        variable = ENV_PREFIX + "__".join(words[:depth]).upper()
+        if variable in os.environ:
+            return f"environment: {variable}: {problem.message}"
+    return f"{problem.path}: {problem.message}"
+
+
+def _reaches(value: Any, path: list[str]) -> bool:
+    for step in path:
+        if not isinstance(value, Mapping) or step not in value:
+            return False
+        value = value[step]
+    return True
+
+
+def _origins(profile: Profile, file: _File, overrides: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for path in _leaves(profile):
+        variable = ENV_PREFIX + "__".join(path).upper()
+        whole = ENV_PREFIX + path[0].upper()
+        if _reaches(overrides, path):
+            yield ".".join(path), "command line"
+        elif variable in os.environ or whole in os.environ:
+            yield ".".join(path), f"environment {variable if variable in os.environ else whole}"
+        elif _reaches(file.doc, path):
+            yield ".".join(path), file.place(tuple(path)).rsplit(":", 1)[0]
+        else:
+            yield ".".join(path), "file name" if path == ["name"] and file.path else "default"
+
+
+def _leaves(profile: Profile) -> Iterator[list[str]]:
+    for name, info in ProfileFields.model_fields.items():
+        nested = getattr(info.annotation, "model_fields", None)
+        yield from ([name, one] for one in nested) if nested else iter([[name]])
+    del profile
+
+
+def _digest(profile: Profile) -> str:
+    text = orjson.dumps(profile.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()

@@ -1,0 +1,276 @@
+"""A profile: what is scanned, how, and what comes of it. Field descriptions are the reference that users read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from scanner.model import Cell, Outcome, TagFilter
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused; numbers where text is meant are taken as they were written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
+
+
+def _list(value: Any) -> Any:
+    """A list written as one word, with commas, or as JSON (environment variables)."""
+    if isinstance(value, str):
+        if value.lstrip().startswith("["):
+            import orjson
+
+            return orjson.loads(value)
+        return [one.strip() for one in value.split(",") if one.strip()]
+    return value
+
+
+Words = Annotated[list[str], NoDecode, BeforeValidator(_list)]
+_SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+def tag_filters(value: Any) -> Any:
+    """Both ways to write tag filters, as TagFilter tuples: {Key: [values]} and [{key:, values:}]."""
+    if value is None:
+        return value
+    if isinstance(value, str):
+        value = [one for one in value.split(",") if one.strip()]
+        value = {key.strip(): text.strip() or None for key, _, text in (one.partition("=") for one in value)}
+    if isinstance(value, dict):
+        return [TagFilter((str(key),), _texts(values)) for key, values in value.items()]
+    if not isinstance(value, list):
+        raise ValueError("a mapping {Key: value} or a list of {key:, values:} is wanted")
+    return [one if isinstance(one, TagFilter) else _tag_entry(one) for one in value]
+
+
+def _tag_entry(one: Any) -> TagFilter:
+    if not isinstance(one, dict) or set(one) - {"key", "keys", "value", "values"}:
+        raise ValueError("each entry is {key:, value: or values:}; `key` or `value` may be left out")
+    found = TagFilter(_texts(one.get("key", one.get("keys"))), _texts(one.get("value", one.get("values"))))
+    if not found.keys and not found.values:
+        raise ValueError("an entry without key and value would match everything")
+    return found
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Tag texts; what YAML made a number or boolean of is text again. None: any."""
+    if value is None:
+        return ()
+    values = value if isinstance(value, list) else [value]
+    return tuple(str(one).lower() if isinstance(one, bool) else str(one) for one in values)
+
+
+Tags = Annotated[
+    list[TagFilter],
+    NoDecode,
+    BeforeValidator(tag_filters),
+    Field(json_schema_extra={"items": {}, "type": ["array", "object"]}),
+]
+
+
+class AccountSpec(Strict):
+    """One AWS account and how it is reached: an AWS profile, a role, or (neither) the ambient credentials."""
+
+    id: str | None = Field(None, pattern=r"^\d{12}$")
+    """The account's 12 digits. If given, the credentials must be of this account."""
+    name: str | None = Field(None, pattern=_SAFE_NAME)
+    """A name for people; it stands in records as `account_name`."""
+    aws_profile: str | None = None
+    """A profile of ~/.aws/config."""
+    role_arn: str | None = Field(None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")
+    """A role to assume."""
+    external_id: str | None = Field(None, min_length=2, max_length=1224, repr=False)
+    """The ExternalId that the role's trust policy wants."""
+    session_name: str | None = Field(None, pattern=r"^[\w+=,.@-]{2,64}$")
+    """The role session's name, as CloudTrail shows it (default: aws-scanner)."""
+    source_profile: str | None = None
+    """The profile of ~/.aws/config whose credentials assume the role (default: the ambient ones)."""
+    regions: Words | None = None
+    """Regions of this account, instead of the profile's."""
+    services: Words | None = None
+    """Services of this account, instead of the profile's."""
+    tags: Tags | None = None
+    """Tag filters of this account, instead of the profile's."""
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> AccountSpec:
+        if self.aws_profile and self.role_arn:
+            raise ValueError("has both aws_profile and role_arn; for a role assumed from a profile use source_profile")
+        stray = [name for name in ("external_id", "session_name", "source_profile") if getattr(self, name)]
+        if stray and not self.role_arn:
+            raise ValueError(f"{', '.join(stray)} mean nothing without role_arn")
+        if self.id and self.role_arn and self.role_arn.split(":")[4] != self.id:
+            raise ValueError(f"id is {self.id}, but role_arn is of account {self.role_arn.split(':')[4]}")
+        return self
+
+
+class Expectation(Strict):
+    """An outcome that is no surprise: shown in reports, but not counted as incomplete. Omitted: any."""
+
+    account: str = "*"
+    """Account id; globs."""
+    region: str = "*"
+    """Region; globs."""
+    service: str = "*"
+    """Service or type ("rds", "rds:cluster-snapshot"); globs."""
+    outcome: Outcome
+    """The outcome, as in the ledger: denied, region_disabled ..."""
+
+    def matches(self, cell: Cell) -> bool:
+        """Whether a cell ended as expected."""
+        return (
+            cell.outcome is self.outcome
+            and fnmatchcase(cell.account_id, self.account)
+            and fnmatchcase(cell.region, self.region)
+            and any(fnmatchcase(word, self.service) for word in (cell.service, cell.resource_type))
+        )
+
+
+class Execution(Strict):
+    """How the work is spread."""
+
+    executor: Literal["processes", "serial"] = "processes"
+    """`processes`: one worker per account and region in a pool; `serial`: all in this process."""
+    max_workers: int | None = Field(None, ge=1, le=20)
+    """Worker processes at the most (default: 8, bounded by two per core and by memory)."""
+    service_workers: int = Field(8, ge=1, le=32)
+    """Threads in each worker."""
+    memory_limit_mb: int | None = Field(None, ge=150)
+    """Memory for all workers; 150 MB are reckoned for each (default: half of what is free)."""
+
+
+class Retry(Strict):
+    """The one retry layer. Throttling, 5xx and broken connections are tried again, denials are not."""
+
+    max_attempts: int = Field(5, ge=1, le=20)
+    """Attempts of one call."""
+    initial_wait_s: float = Field(0.5, ge=0, le=60)
+    """Seconds of the first wait; it doubles, at random up to its value."""
+    max_wait_s: float = Field(20, ge=0, le=300)
+    """Seconds of the longest wait."""
+    connect_timeout_s: float = Field(5, gt=0, le=120)
+    """Seconds to connect."""
+    read_timeout_s: float = Field(30, gt=0, le=600)
+    """Seconds without a byte of an answer."""
+    call_deadline_s: float = Field(120, gt=0, le=3600)
+    """Seconds after which a call is not tried again."""
+
+
+class CacheSettings(Strict):
+    """Answers young enough to reuse. Cells with gaps are never reused."""
+
+    enabled: bool = True
+    """Whether the cache is read and written."""
+    ttl_s: int = Field(600, ge=0, le=604_800)
+    """Seconds for which an answer is served."""
+    dir: Path | None = None
+    """The cache folder (default: the user's, as the platform has it)."""
+
+
+class Reports(Strict):
+    """What a scan writes."""
+
+    dir: Path = Path("reports")
+    """The folder under which <profile>/<stamp>-<id>/ is made."""
+    formats: Words = ["json", "markdown"]
+    """Formats written beside resources.jsonl.zst and manifest.json."""
+    table_rows: int = Field(50, ge=0)
+    """Rows of the table on the terminal."""
+    markdown_rows: int = Field(500, ge=0)
+    """Resources listed in report.md; the rest is pointed to."""
+
+
+class Limits(Strict):
+    """The pace of calls, for each account, region and service; it yields when AWS throttles."""
+
+    rate_per_s: float = Field(20, gt=0, le=1000)
+    """Calls a second."""
+    burst: int = Field(100, ge=1, le=10_000)
+    """Calls that may be made at once before the rate holds."""
+
+
+class ProfileFields(Strict):
+    """A scan: accounts, regions, services and tags, and how to go about it."""
+
+    name: str = Field("default", pattern=_SAFE_NAME)
+    """The profile's name in reports and folders (default: the file's name)."""
+    description: str | None = None
+    """What this profile is for."""
+    endpoint_url: str | None = None
+    """An endpoint for every call: https, or http on this machine."""
+    accounts: list[AccountSpec] = Field([AccountSpec()], min_length=1)
+    """The accounts (default: the one of the ambient credentials)."""
+    regions: Words = Field(["enabled"], min_length=1)
+    """Region names, globs (`eu-*`), `enabled`, and exclusions (`!us-*`)."""
+    services: Words = Field(["*"], min_length=1)
+    """Services (`ec2`), types (`ec2:instance`, `AWS::EC2::Instance`), globs, and exclusions (`!ec2:snapshot`)."""
+    tags: Tags = []
+    """Tag filters: AND across entries, OR across the values of one; globs; {Key: null} asks for the key only."""
+    collector: Literal["auto", "services", "tagging", "both"] = "auto"
+    """`auto`: tag filters or all_services go to the tagging API (and to the services it does not cover)."""
+    all_services: bool = False
+    """Whether `auto` asks the tagging API, which knows tagged resources of services the catalog does not have."""
+    enrich: Literal["all", "none"] | Words = "all"
+    """Extra calls per resource (policies, encryption, tags by call): `all`, `none`, or types."""
+    expect: list[Expectation] = []
+    """Outcomes that are no surprise."""
+    execution: Execution = Execution()
+    retry: Retry = Retry()
+    cache: CacheSettings = CacheSettings()
+    reports: Reports = Reports()
+    limits: Limits = Limits()
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _safe_endpoint(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme == "https" and parts.hostname and parts.username is None:
+            return value
+        if parts.scheme == "http" and _is_loopback(parts.hostname or "") and parts.username is None:
+            return value
+        raise ValueError("is https://..., or http:// on this machine (127.0.0.1, localhost)")
+
+    @field_validator("enrich", mode="before")
+    @classmethod
+    def _enrich_words(cls, value: Any) -> Any:
+        return value if value in ("all", "none") else _list(value)
+
+    @model_validator(mode="after")
+    def _accounts_differ(self) -> ProfileFields:
+        _differ("id", (one.id for one in self.accounts))
+        _differ("role_arn", (one.role_arn for one in self.accounts))
+        return self
+
+
+Profile = ProfileFields
+
+
+def _differ(what: str, values: Iterable[str | None]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"two accounts have the {what} {value}")
+        seen.update({value} if value else ())
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    return bool(re.fullmatch(r"[0-9a-fA-F.:]+", host)) and _is_loopback_ip(host)
+
+
+def _is_loopback_ip(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,114 @@
+"""What is wrong with a profile, in words: what it is, where, what is allowed, and the nearest match."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from scanner.catalog import Catalog
+
+Loc = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem; `loc` is the path in the document."""
+
+    loc: Loc
+    message: str
+
+    @property
+    def path(self) -> str:
+        """The path as people write it: accounts[1].role_arn."""
+        text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.loc)
+        return text.removeprefix(".")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The tail of a message: the nearest known word."""
+    found = difflib.get_close_matches(word, list(known), 1, 0.6)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def in_words(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """pydantic's errors as problems, without its own words for paths; one per place."""
+    found: dict[Loc, Problem] = {}
+    for one in error.errors(include_url=False):
+        loc = tuple(step for step in one["loc"] if isinstance(step, int) or step.replace("_", "a").isidentifier())
+        found.setdefault(loc, Problem(loc, _message(one, loc, model)))
+    return list(found.values())
+
+
+def _message(one: Any, loc: Loc, model: type[BaseModel]) -> str:
+    if one["type"] == "extra_forbidden":
+        known = sorted(_fields_at(model, loc[:-1]))
+        return f"unknown key {loc[-1]!r}{nearest(str(loc[-1]), known)}; allowed: {', '.join(known)}"
+    text = str(one["msg"]).removeprefix("Value error, ")
+    if one["type"] in ("enum", "literal_error"):
+        expected = str(one["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
+        return f"{one['input']!r} is not allowed{nearest(str(one['input']), expected.split(', '))}; allowed: {expected}"
+    if one["type"] == "string_pattern_mismatch" and loc and loc[-1] == "id":
+        return f"{one['input']!r} is no account id: 12 digits are wanted"
+    return text[:1].lower() + text[1:]
+
+
+def _fields_at(model: Any, loc: Loc) -> Iterable[str]:
+    """The field names of the model that a path leads to."""
+    for step in loc:
+        if isinstance(step, str) and hasattr(model, "model_fields") and step in model.model_fields:
+            model = _model_in(model.model_fields[step].annotation)
+    return getattr(model, "model_fields", {})
+
+
+def _model_in(annotation: Any) -> Any:
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    return next((found for one in getattr(annotation, "__args__", ()) if (found := _model_in(one))), None)
+
+
+def unknown_words(profile: Any, catalog: Catalog) -> list[Problem]:
+    """Regions, services, types and formats that do not exist; globs that match nothing."""
+    return list(_unknown(profile, catalog))
+
+
+def _unknown(profile: Any, catalog: Catalog) -> Iterator[Problem]:
+    yield from _regions(("regions",), profile.regions, catalog)
+    yield from _services(("services",), profile.services, catalog)
+    if isinstance(profile.enrich, list):
+        yield from _services(("enrich",), profile.enrich, catalog)
+    for at, account in enumerate(profile.accounts):
+        yield from _regions(("accounts", at, "regions"), account.regions or [], catalog)
+        yield from _services(("accounts", at, "services"), account.services or [], catalog)
+    for at, one in enumerate(profile.expect):
+        if one.service not in ("*", "sts", "resourcegroupstaggingapi"):
+            yield from _services(("expect", at, "service"), [one.service], catalog, indexed=False)
+    from scanner.formats import names  # formats are modules in a folder; nothing else of them is needed
+
+    for at, word in enumerate(profile.reports.formats):
+        if word not in names():
+            message = f"unknown format {word!r}{nearest(word, names())}; there are: {', '.join(names())}"
+            yield Problem(("reports", "formats", at), message)
+
+
+def _regions(loc: Loc, words: list[str], catalog: Catalog) -> Iterator[Problem]:
+    known = sorted(region for regions in catalog.regions.values() for region in regions)
+    for at, word in enumerate(words):
+        bare = word.removeprefix("!")
+        if bare == "enabled" and bare == word:
+            continue
+        if not any(fnmatchcase(region, bare) for region in known):
+            what = "glob matches no region" if set("*?[") & set(bare) else "unknown region"
+            yield Problem((*loc, at), f"{what} {bare!r}{nearest(bare, known)}")
+
+
+def _services(loc: Loc, words: list[str], catalog: Catalog, *, indexed: bool = True) -> Iterator[Problem]:
+    for at, word in enumerate(words):
+        bare = word.removeprefix("!")
+        if not catalog.find(bare):
+            what = "glob matches no service or type" if set("*?[") & set(bare) else "unknown service"
+            yield Problem((*loc, at) if indexed else loc, f"{what} {bare!r}{nearest(bare, catalog.names())}")

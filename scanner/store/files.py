@@ -1,0 +1,95 @@
+"""Files as the store writes them: whole or not at all, for their owner only."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from scanner.errors import SnapshotError
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Yield a binary file that becomes `path` (mode 0600) when the block ends well, and vanishes when it does not.
+
+    A symlink at `path` is replaced, not followed. Raises SnapshotError for what the file system refuses.
+    """
+    with _as_snapshot_error(path, "cannot be written"):
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as out:
+                os.fchmod(out.fileno(), FILE_MODE)
+                yield out
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(name, path)
+        except BaseException:  # SIGINT too must not leave half a file behind
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+        _sync_folder(path.parent)
+
+
+def make_private_dir(path: Path) -> Path:
+    """Make `path` and its missing parents with mode 0700, whatever the umask, and return it.
+
+    An existing folder of our own is narrowed to 0700; a symlink, a file or somebody else's folder is a SnapshotError.
+    """
+    with _as_snapshot_error(path, "cannot be made"):
+        for parent in reversed([path, *path.parents]):
+            if not parent.exists():
+                with contextlib.suppress(FileExistsError):  # a dangling link, or another process was faster
+                    parent.mkdir(mode=FOLDER_MODE)
+                    parent.chmod(FOLDER_MODE)  # a umask may have taken the owner's own bits
+        _check_owned_folder(path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchmod(descriptor, FOLDER_MODE)
+        finally:
+            os.close(descriptor)
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file as 64 hex digits, read in pieces."""
+    with _as_snapshot_error(path, "cannot be read"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_owned_folder(path: Path) -> None:
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise SnapshotError(f"{path}: is a symbolic link; a real folder of our own is needed here")
+    if not stat.S_ISDIR(found.st_mode):
+        raise SnapshotError(f"{path}: is not a folder")
+    if found.st_uid != os.geteuid():
+        raise SnapshotError(f"{path}: belongs to user {found.st_uid}, not to us ({os.geteuid()})")
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without this a power cut may bring the old name back although the new content was on disk.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _as_snapshot_error(path: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        named = error.filename if isinstance(error.filename, str) else str(path)
+        other = "" if Path(named).parent == path.parent else f": {named}"
+        raise SnapshotError(f"{path}: {what}: {error.strerror or error}{other}") from error

@@ -1,0 +1,166 @@
+"""One job in, its shards out: the units of one account and region, their types side by side in threads."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from scanner.aws.calls import Lane
+from scanner.aws.clients import Clients
+from scanner.aws.outcomes import one_line
+from scanner.aws.settings import DoorSettings
+from scanner.catalog import load_catalog
+from scanner.catalog.arns import ArnParser
+from scanner.catalog.spec import ResourceType
+from scanner.collectors.ledger import Ledger
+from scanner.collectors.services import TypeScan
+from scanner.collectors.tagging import TaggingScan
+from scanner.errors import GapError
+from scanner.model import Job, Outcome, Shard, Unit
+from scanner.store.cache import unit_key
+from scanner.store.shards import ShardWriter
+
+
+@dataclass(frozen=True, slots=True)
+class WorkSpec:
+    """What every worker of a scan is told once. `scratch`: the folder of the scan's shards."""
+
+    door: DoorSettings
+    scratch: str
+    threads: int
+    key_parts: tuple[tuple[str, str], ...]  # what else the cache key is made of: versions, endpoint, redaction
+
+    def key(self, unit: Unit) -> str:
+        """The unit's cache key under this scan's circumstances."""
+        return unit_key(unit, **dict(self.key_parts))
+
+    def shard_path(self, unit: Unit) -> Path:
+        """Where the unit's shard goes."""
+        return Path(self.scratch) / f"{unit.name}.jsonl.zst"
+
+
+class _UnitRun:
+    """A unit while it is being scanned: its ledger, its writer, and the types still running."""
+
+    def __init__(self, unit: Unit, lane: Lane, spec: WorkSpec, extra: ThreadPoolExecutor) -> None:
+        self.unit, self.lane, self.pool = unit, lane, extra
+        self.ledger = Ledger(unit)
+        self.writer = ShardWriter(spec.shard_path(unit), unit.name, spec.key(unit))
+        self.running = 0
+        catalog = load_catalog()
+        self.kinds = {kind: catalog.type_of(unit.service, kind) for kind in _with_parents(unit)}
+
+    def first_steps(self) -> list[_Step]:
+        """What can start at once: types without a parent, or the tagging API."""
+        if self.unit.collector == "tagging":
+            return [_Step(self, None)]
+        return [_Step(self, kind) for kind in self.kinds.values() if not kind.of_parent]
+
+    def finish(self) -> Shard:
+        stats = self.lane.stats
+        return self.writer.finish(self.ledger.cells({one.operation: one.calls for one in stats}), stats)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One resource type of a unit, ready to be scanned; None: the tagging API."""
+
+    run: _UnitRun
+    kind: ResourceType | None
+    above: TypeScan | None = None
+
+    def __call__(self) -> list[_Step]:
+        """Scan it into the writer; the steps that this made possible."""
+        try:
+            return self._scan()
+        except Exception as error:
+            self._note_defect(error)
+            return []
+
+    def _scan(self) -> list[_Step]:
+        run = self.run
+        if self.kind is None:
+            scan = TaggingScan(run.unit, run.lane, run.ledger, _arn_parser(), _cfn_types())
+            self._write(scan.run())
+            return []
+        below = [kind for kind in run.kinds.values() if kind.of_parent == self.kind.kind]
+        types = TypeScan(run.unit, self.kind, run.lane, run.ledger, run.pool, keep_parents=bool(below))
+        if self.kind.kind in run.unit.types:
+            self._write(types.run(*((self.above.parents, self.above.gap) if self.above else ())))
+        else:
+            types.list_only(self.above.parents if self.above else ())
+        return [_Step(run, kind, types) for kind in below]
+
+    def _write(self, records: Iterator[dict[str, object]]) -> None:
+        for record in records:
+            self.run.writer.add(record)
+
+    def _note_defect(self, error: Exception) -> None:
+        name, operation = ("*", "get_resources")
+        if self.kind:
+            name, operation = self.kind.resource_type, self.kind.list.operation
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        message = one_line(f"{error} ({Path(frame.filename).name}:{frame.lineno})")
+        self.run.ledger.gap(name, operation, GapError(Outcome.ERROR, type(error).__name__, message))
+
+
+class Worker:
+    """Does jobs, one after another, in one process; clients and models stay warm between them."""
+
+    def __init__(self, spec: WorkSpec) -> None:
+        self._spec = spec
+        self._clients = Clients(spec.door, load_catalog().operations())
+        # Cyclic garbage is rare here and its collector costs a quarter of the time that large pages need.
+        gc.freeze()
+        gc.set_threshold(200_000, 20, 20)
+
+    def do(self, job: Job, emit: Callable[[Shard], None]) -> None:
+        """Scan the units of a job and emit each one's shard as soon as it is whole."""
+        threads = self._spec.threads
+        with ThreadPoolExecutor(threads) as types, ThreadPoolExecutor(threads) as extras:
+            waiting: dict[Future[list[_Step]], _UnitRun] = {}
+            for unit in job.units:
+                lane = Lane(self._clients.get(job.keys, unit.region, unit.service), self._spec.door)
+                run = _UnitRun(unit, lane, self._spec, extras)
+                for step in run.first_steps():
+                    _start(types, step, waiting)
+            while waiting:
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    run = waiting.pop(future)
+                    run.running -= 1
+                    for step in future.result():
+                        _start(types, step, waiting)
+                    if run.running == 0:
+                        emit(run.finish())
+
+
+def _start(pool: ThreadPoolExecutor, step: _Step, waiting: dict[Future[list[_Step]], _UnitRun]) -> None:
+    step.run.running += 1
+    waiting[pool.submit(step)] = step.run
+
+
+def _with_parents(unit: Unit) -> list[str]:
+    """The kinds of a unit and, above them, the kinds that must be listed to ask for them."""
+    if unit.collector == "tagging":
+        return []
+    catalog, kinds = load_catalog(), list(unit.types)
+    for kind in kinds:
+        parent = catalog.type_of(unit.service, kind).of_parent
+        if parent and parent not in kinds:
+            kinds.append(parent)
+    return kinds
+
+
+@lru_cache(maxsize=1)
+def _arn_parser() -> ArnParser:
+    return ArnParser(load_catalog().types)
+
+
+@lru_cache(maxsize=1)
+def _cfn_types() -> dict[str, str]:
+    return {f"{kind.service}:{kind.kind}": kind.cfn for kind in load_catalog().types if kind.cfn}

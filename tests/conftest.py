@@ -1,0 +1,87 @@
+"""What tests share: a fake AWS per test, a profile written to disk, and the real program in a subprocess."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from scanner.fakeaws import FakeAws
+from scanner.store.snapshots import Snapshot, load_snapshot
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIA111122223333", "AWS_SECRET_ACCESS_KEY": "secret-of-the-test"}
+
+
+@dataclass
+class Bench:
+    """A folder of its own with a home, and the program to run in it."""
+
+    folder: Path
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        home = {"HOME": str(self.folder / "home"), "XDG_CACHE_HOME": str(self.folder / "cache")}
+        none = {
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        return {**kept, **home, **none, **KEYS, **more}
+
+    def profile(self, url: str, **settings: Any) -> Path:
+        path = self.folder / "test.yaml"
+        base = {
+            "endpoint_url": url,
+            "regions": ["us-east-1", "eu-west-1"],
+            "retry": {"initial_wait_s": 0, "max_wait_s": 0},
+        }
+        path.write_text(yaml.safe_dump({**base, **settings}))
+        return path
+
+    def command(self, *args: object) -> list[str]:
+        return [sys.executable, "-m", "scanner", *map(str, args)]
+
+    def run(self, *args: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*args), cwd=self.folder, env=self.environment(**environment), capture_output=True, text=True
+        )
+
+    def snapshot(self) -> Snapshot:
+        return load_snapshot(self.folder / "reports" / "test")
+
+    def gaps(self) -> list[tuple[str, str, str, str]]:
+        ledger = self.snapshot().manifest["ledger"]
+        return [
+            (line["region"], line["resource_type"], line["call"], line["outcome"]) for line in ledger if line["gap"]
+        ]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    (tmp_path / "home").mkdir()
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def fake() -> Iterator[Callable[..., FakeAws]]:
+    started: list[FakeAws] = []
+
+    def start(*args: Any, **kwargs: Any) -> FakeAws:
+        started.append(FakeAws(*args, **kwargs).start())
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+def records(snapshot: Snapshot) -> list[dict[str, Any]]:
+    return list(orjson.loads((snapshot.path / "resources.json").read_bytes()))

@@ -1,0 +1,182 @@
+"""Profiles: layers, what is refused, and how it is said."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import orjson
+import pytest
+
+from scanner.catalog.strict_yaml import load_marked
+from scanner.errors import ProfileError
+from scanner.model import Cell, Outcome, TagFilter
+from scanner.profile import LoadedProfile, load_profile
+from scanner.profile.docs import reference_markdown, schema_json
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("AWS_SCANNER__"):
+            monkeypatch.delenv(name)
+
+
+def load(folder: Path, text: str, **overrides: Any) -> LoadedProfile:
+    path = folder / "p.yaml"
+    path.write_text(text)
+    return load_profile(path, overrides)
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(ProfileError) as caught:
+        load(folder, text)
+    return str(caught.value).replace(str(folder), "")
+
+
+def test_command_line_over_environment_over_yaml_over_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SCANNER__RETRY__MAX_ATTEMPTS", "7")
+    monkeypatch.setenv("AWS_SCANNER__REGIONS", "us-east-1,eu-west-1")
+    text = "regions: [us-west-2]\nretry: {max_attempts: 3, max_wait_s: 9}\nexecution: {max_workers: 2}\n"
+    loaded = load(tmp_path, text, execution={"max_workers": 4})
+    profile = loaded.profile
+    assert (profile.retry.max_attempts, profile.retry.max_wait_s, profile.retry.initial_wait_s) == (7, 9, 0.5)
+    assert (profile.regions, profile.execution.max_workers, profile.name) == (["us-east-1", "eu-west-1"], 4, "p")
+    assert loaded.origins["retry.max_attempts"] == "environment AWS_SCANNER__RETRY__MAX_ATTEMPTS"
+    assert loaded.origins["retry.max_wait_s"] == f"{tmp_path}/p.yaml:2"
+    assert loaded.origins["execution.max_workers"] == "command line"
+    assert loaded.origins["cache.ttl_s"] == "default"
+
+
+def test_all_problems_are_told_at_once_with_place_line_and_nearest_match(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "regions: [us-esat-1]\nservices: [ec2, s33]\nexpect: [{service: ec3, outcome: denied}]\n")
+    assert "/p.yaml:1:11: regions[0]: unknown region 'us-esat-1'; did you mean" in said
+    assert "/p.yaml:2:17: services[1]: unknown service 's33'; did you mean 's3'?\n    services: [ec2, s33]\n" in said
+    assert "                    ^" in said
+    assert "expect[0].service: unknown service 'ec3'" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("- a\n", "is a list; a mapping is wanted"),
+        ("regons: [us-east-1]\n", "unknown key 'regons'; did you mean 'regions'?"),
+        ("regions: [us-east-1]\nregions: [us-east-2]\n", "2:1: duplicate key 'regions': it is already set in line 1"),
+        ("accounts: [{id: 123}]\n", "123 is no account id: 12 digits are wanted"),
+        (
+            "accounts: [{aws_profile: a, role_arn: 'arn:aws:iam::111122223333:role/r'}]\n",
+            "both aws_profile and role_arn",
+        ),
+        ("accounts: [{external_id: abc}]\n", "external_id mean nothing without role_arn"),
+        ("accounts: [{role_arn: 'arn:aws:iam::1:role/r'}]\n", "accounts[0].role_arn"),
+        ("accounts: [{id: 111122223333}, {id: 111122223333}]\n", "two accounts have the id 111122223333"),
+        ("regions: []\n", "regions"),
+        ("regions: ['xx-*']\n", "glob matches no region 'xx-*'"),
+        ("services: ['zz*']\n", "glob matches no service or type 'zz*'"),
+        ("services: [ec2:instence]\n", "did you mean 'ec2:instance'?"),
+        ("retry: {max_attempts: 0}\n", "retry.max_attempts: input should be greater than or equal to 1"),
+        ("expect: [{outcome: denyed}]\n", "'denyed' is not allowed; did you mean 'denied'?"),
+        ("collector: tags\n", "allowed: auto, services, tagging, both"),
+        ("endpoint_url: http://example.com\n", "http:// on this machine"),
+        ("name: ../../etc\n", "name"),
+        ("reports: {formats: [jsn]}\n", "unknown format 'jsn'; did you mean 'json'?"),
+        ("tags: [{}]\n", "would match everything"),
+        ("regions: [us-east-1\n", "YAML syntax"),
+        ("a: &a [1]\nb: [" + ", ".join(["*a"] * 30_000) + "]\n", "more than 20000 values"),
+        ("x: " + "[" * 50 + "]" * 50 + "\n", "nested deeper than 30 levels"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
+    assert said in refusal(tmp_path, text)
+
+
+def test_a_missing_profile_names_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(
+        ProfileError, match=r"config/prdo.yaml: no such profile; did you mean 'prod'\?; there are: .*demo"
+    ):
+        load_profile("prdo")
+
+
+def test_a_variable_that_matches_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SCANNER__RETRY__MAX_ATTEMPT", "7")
+    said = refusal(tmp_path, "regions: [us-east-1]\n")
+    assert said == (
+        "environment: AWS_SCANNER__RETRY__MAX_ATTEMPT: matches no setting; did you mean 'AWS_SCANNER__RETRY__MAX_ATTEMPTS'?"
+    )
+
+
+def test_a_bad_value_of_a_variable_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SCANNER__REGIONS", "us-est-1")
+    assert refusal(tmp_path, "services: [ec2]\n").startswith(
+        "environment: AWS_SCANNER__REGIONS: unknown region 'us-est-1'"
+    )
+
+
+def test_text_stays_text(tmp_path: Path) -> None:
+    loaded = load(
+        tmp_path, "accounts: [{id: 000111222333}]\ntags: {Active: yes, Version: 1.0, Batch: 010}\nregions: us-east-1\n"
+    )
+    assert loaded.profile.accounts[0].id == "000111222333"
+    assert loaded.profile.regions == ["us-east-1"]
+    assert loaded.profile.tags[0] == TagFilter(("Active",), ("yes",))
+    assert loaded.profile.tags[2] == TagFilter(("Batch",), ("010",))
+
+
+def test_tag_filters_have_two_spellings(tmp_path: Path) -> None:
+    text = "tags: [{key: Env, values: [a, 'b*']}, {value: legacy}, {key: Owner}]\n"
+    assert load(tmp_path, text).profile.tags == [
+        TagFilter(("Env",), ("a", "b*")),
+        TagFilter((), ("legacy",)),
+        TagFilter(("Owner",), ()),
+    ]
+
+
+def test_an_expectation_matches_service_or_type(tmp_path: Path) -> None:
+    expect = load(tmp_path, "expect: [{service: 'rds:cluster-*', outcome: denied}]\n").profile.expect[0]
+    cell = Cell("1" * 12, "us-east-1", "rds", "rds:cluster-snapshot", "describe_db_cluster_snapshots", Outcome.DENIED)
+    assert expect.matches(cell)
+    other = Cell("1" * 12, "us-east-1", "rds", "rds:cluster-snapshot", "x", Outcome.THROTTLED)
+    assert not expect.matches(other)
+
+
+def test_the_digest_does_not_hang_on_comments_but_on_settings(tmp_path: Path) -> None:
+    first = load(tmp_path, "regions: [us-east-1]\n").digest
+    assert load(tmp_path, "# a comment\nregions:\n  - us-east-1\n").digest == first
+    assert load(tmp_path, "regions: [us-east-2]\n").digest != first
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_profiles_are_valid_and_name_their_schema(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith("# yaml-language-server: $schema=profile.schema.json\n")
+    jsonschema.validate(load_marked(text)[0], orjson.loads(schema_json()))
+    assert load_profile(path).profile.regions
+
+
+def test_the_example_has_every_key() -> None:
+    doc, _ = load_marked((ROOT / "config/example.yaml").read_text())
+    text = (ROOT / "config/example.yaml").read_text()
+    for name in load_profile(ROOT / "config/example.yaml").origins:
+        assert name.rsplit(".", 1)[-1] in text, name
+    assert set(doc) >= {"accounts", "regions", "services", "tags", "expect"}
+
+
+def test_generated_pages_are_current() -> None:
+    assert (ROOT / "config/profile.schema.json").read_bytes() == schema_json()
+    assert (ROOT / "docs/profile.md").read_text() == reference_markdown()
+
+
+def test_an_unreadable_profile_is_told(tmp_path: Path) -> None:
+    assert "is a folder" in str(pytest.raises(ProfileError, load_profile, tmp_path / "..").value)
+    (tmp_path / "p.yaml").write_bytes(b"\xff\xfe\x00")
+    assert "is not UTF-8" in str(pytest.raises(ProfileError, load_profile, tmp_path / "p.yaml").value)
+    (tmp_path / "p.yaml").write_bytes(b"#" * (2 << 20))
+    assert "larger than 1 MiB" in str(pytest.raises(ProfileError, load_profile, tmp_path / "p.yaml").value)
+    assert stat.S_ISREG((tmp_path / "p.yaml").stat().st_mode)
