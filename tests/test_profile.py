@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +107,8 @@ def test_a_variable_that_matches_nothing_is_refused(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("AWS_SCANNER__RETRY__MAX_ATTEMPT", "7")
     said = refusal(tmp_path, "regions: [us-east-1]\n")
     assert said == (
-        "environment: AWS_SCANNER__RETRY__MAX_ATTEMPT: matches no setting; did you mean 'AWS_SCANNER__RETRY__MAX_ATTEMPTS'?"
+        "environment: AWS_SCANNER__RETRY__MAX_ATTEMPT: matches no setting; "
+        "did you mean 'AWS_SCANNER__RETRY__MAX_ATTEMPTS'?"
     )
 
 
@@ -173,10 +173,11 @@ def test_generated_pages_are_current() -> None:
     assert (ROOT / "docs/profile.md").read_text() == reference_markdown()
 
 
-def test_an_unreadable_profile_is_told(tmp_path: Path) -> None:
-    assert "is a folder" in str(pytest.raises(ProfileError, load_profile, tmp_path / "..").value)
-    (tmp_path / "p.yaml").write_bytes(b"\xff\xfe\x00")
-    assert "is not UTF-8" in str(pytest.raises(ProfileError, load_profile, tmp_path / "p.yaml").value)
-    (tmp_path / "p.yaml").write_bytes(b"#" * (2 << 20))
-    assert "larger than 1 MiB" in str(pytest.raises(ProfileError, load_profile, tmp_path / "p.yaml").value)
-    assert stat.S_ISREG((tmp_path / "p.yaml").stat().st_mode)
+@pytest.mark.parametrize(
+    ("raw", "said"), [(b"\xff\xfe\x00", "is not UTF-8"), (b"#" * (2 << 20), "larger than 1 MiB"), (None, "is a folder")]
+)
+def test_an_unreadable_profile_is_told(tmp_path: Path, raw: bytes | None, said: str) -> None:
+    path = tmp_path / "p.yaml"
+    path.mkdir() if raw is None else path.write_bytes(raw)
+    with pytest.raises(ProfileError, match=said):
+        load_profile(path)

@@ -36,10 +36,10 @@ class Gateway:
         self._lock = Lock()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") == CALLS_PATH:
-            return _answer(start_response, "200 OK", "application/json", json.dumps(self._calls).encode())
         body = _buffer_body(environ)
         with self._lock:
+            if environ.get("PATH_INFO") == CALLS_PATH:
+                return _answer(start_response, "200 OK", "application/json", json.dumps(self._calls).encode())
             signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
             if not signed:
                 return self._app(environ, start_response)

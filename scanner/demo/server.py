@@ -37,18 +37,26 @@ class DemoServer:
         server = cls()
         command = [sys.executable, "-W", "ignore", "-m", "scanner.demo.process", "--port", str(port)]
         with tempfile.TemporaryFile() as talk:
-            server._child = child = subprocess.Popen(  # noqa: S603
+            server._child = subprocess.Popen(  # noqa: S603
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=talk, env=_child_environment()
             )
-            assert child.stdout is not None
-            line = child.stdout.readline()
-            if not line:
+            try:
+                server._read_address(talk)
+            except BaseException:
                 server.stop()
-                raise DemoServerError(f"the demo server did not start: {_last_line(talk)}")
-        ready = json.loads(line)
-        server.url = ready["url"]
-        server._keys = {"AWS_ACCESS_KEY_ID": ready["access_key"], "AWS_SECRET_ACCESS_KEY": ready["secret_key"]}
+                raise
         return server
+
+    def _read_address(self, talk: IO[bytes]) -> None:
+        assert self._child is not None
+        assert self._child.stdout is not None
+        line = self._child.stdout.readline()
+        if not line:
+            self._child.wait()
+            raise DemoServerError(f"the demo server did not start (it needs aws-scanner[demo]): {_last_line(talk)}")
+        ready = json.loads(line)
+        self.url = ready["url"]
+        self._keys = {"AWS_ACCESS_KEY_ID": ready["access_key"], "AWS_SECRET_ACCESS_KEY": ready["secret_key"]}
 
     @property
     def pid(self) -> int:

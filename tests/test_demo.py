@@ -1,0 +1,92 @@
+"""The demo: a real moto server, seeded by others than the catalog, and every resource of it found once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from scanner.demo import DemoServer
+from scanner.demo.truth import Seen, inventory
+from scanner.store.snapshots import load_snapshot
+from tests.conftest import Bench, records
+
+ROOT = os.path.dirname(os.path.dirname(__file__))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[DemoServer]:
+    with DemoServer.start() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def truth(server: DemoServer) -> list[Seen]:
+    return inventory(server.environment())
+
+
+def _scan(
+    bench: Bench, server: DemoServer, *more: str
+) -> tuple[subprocess.CompletedProcess[str], list[dict[str, object]]]:
+    command = [*bench.command("scan", os.path.join(ROOT, "config/demo.yaml")), "--set", f"endpoint_url={server.url}"]
+    environment = bench.environment(**{k: v for k, v in server.environment().items() if k != "AWS_ENDPOINT_URL"})
+    done = subprocess.run([*command, *more], cwd=bench.folder, env=environment, capture_output=True, text=True)
+    return done, records(load_snapshot(bench.folder / "reports" / "demo"))
+
+
+def _tail(identity: str) -> str:
+    return identity.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+
+
+def test_every_resource_of_the_fleet_is_found_once(bench: Bench, server: DemoServer, truth: list[Seen]) -> None:
+    before = sum(server.calls().values())
+    done, found = _scan(bench, server, "--set", "enrich=none")
+    requests = sum(server.calls().values()) - before
+    assert done.returncode == 0, done.stderr
+    arns = [record["resource_arn"] for record in found]
+    assert len(set(arns)) == len(arns)
+    counted = Counter((r["account_id"], r["region"], r["service"], r["resource_type"]) for r in found)
+    assert counted == Counter((one.account, one.region, one.service, one.resource_type) for one in truth)
+    named = {
+        (record["account_id"], record["resource_type"], _tail(str(record[key])))
+        for record in found
+        for key in ("resource_arn", "resource_name", "resource_id")
+    }
+    assert {(one.account, one.resource_type, _tail(one.identity)) for one in truth} <= named
+    # Two accounts, four regions: a list call of every type, one more per parent and page.
+    assert requests <= 560
+
+
+def test_the_demo_command_shows_a_gap_and_exits_0(bench: Bench) -> None:
+    (bench.folder / "config").symlink_to(os.path.join(ROOT, "config"))
+    done = bench.run("demo")
+    assert done.returncode == 0, done.stderr
+    snapshot = load_snapshot(bench.folder / "reports" / "demo")
+    totals = snapshot.manifest["totals"]
+    assert (totals["gaps"], totals["expected_gaps"]) == (0, 1)
+    assert totals["resources"] >= 1000
+    found = records(snapshot)
+    production = sum((record["tags"] or {}).get("Environment") == "Production" for record in found)
+    assert 0.2 < production / len(found) < 0.45
+    assert "describe_db_cluster_snapshots" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout
+
+
+def test_the_server_goes_with_its_parent() -> None:
+    code = "from scanner.demo import DemoServer; s = DemoServer.start(); print(s.pid, flush=True); input()"
+    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    pid = int(parent.stdout.readline())
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.communicate()
+    for _ in range(200):
+        if not os.path.exists(f"/proc/{pid}"):
+            break
+        signal.sigtimedwait([], 0.05)
+    assert not os.path.exists(f"/proc/{pid}")
