@@ -24,7 +24,7 @@ from scanner.errors import GapError, Interrupted, NoCredentialsError, SnapshotEr
 from scanner.executors import processes, serial
 from scanner.formats import get as get_format
 from scanner.model import Cell, Job, Note, Outcome, Shard, Unit
-from scanner.plan import jobs_of, plan, planned_cells
+from scanner.plan import jobs_of, plan, planned_cells, select_types
 from scanner.profile import LoadedProfile
 from scanner.reduce import reduce
 from scanner.store.cache import Cache, default_cache_dir
@@ -68,6 +68,7 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
     profile, catalog = loaded.profile, load_catalog()
     door = door_settings(loaded)
     cache = open_cache(loaded, hooks)
+    warm_up(loaded, catalog)
     access = reach_accounts(profile, door, catalog, cache)
     if not access.reached:
         raise NoCredentialsError(no_credentials_message(access))
@@ -87,6 +88,17 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
     return _snapshot(loaded, access, catalog, run)
 
 
+def warm_up(loaded: LoadedProfile, catalog: Catalog) -> None:
+    """Let the fork server load its models while STS is asked."""
+    if loaded.profile.execution.executor != "processes":
+        return
+    words = [loaded.profile.services, *(one.services for one in loaded.profile.accounts if one.services)]
+    services = {kind.service for some in words for kind in select_types(catalog, some)}
+    # Read by the fork server's preload; the variable is for our own children only.
+    os.environ[SERVICES_VARIABLE] = ",".join(sorted(services))
+    processes.warm_up()
+
+
 def door_settings(loaded: LoadedProfile) -> DoorSettings:
     """The profile's patience and pace, as the door to AWS takes them."""
     retry, limits = loaded.profile.retry, loaded.profile.limits
@@ -100,7 +112,7 @@ def door_settings(loaded: LoadedProfile) -> DoorSettings:
         call_deadline_s=retry.call_deadline_s,
         rate_per_s=limits.rate_per_s,
         burst=limits.burst,
-        connections=2 * loaded.profile.execution.service_workers,
+        connections=3 * loaded.profile.execution.service_workers,
     )
 
 
@@ -154,8 +166,6 @@ def _execute(
     if execution.executor == "serial":
         yield from serial.run(jobs, make_worker)
         return
-    # Read by the fork server's preload; the variable is for our own children only.
-    os.environ[SERVICES_VARIABLE] = ",".join(sorted({unit.service for unit in units}))
     slots = slots_for(execution.max_workers, execution.memory_limit_mb, len(list(jobs_of(units))))
     if units:
         yield from processes.run(jobs, make_worker, slots=slots)

@@ -18,7 +18,7 @@ from scanner.catalog import load_catalog
 from scanner.catalog.arns import ArnParser
 from scanner.catalog.spec import ResourceType
 from scanner.collectors.ledger import Ledger
-from scanner.collectors.services import TypeScan
+from scanner.collectors.services import Pools, TypeScan
 from scanner.collectors.tagging import TaggingScan
 from scanner.errors import GapError
 from scanner.model import Job, Outcome, Shard, Unit
@@ -47,8 +47,8 @@ class WorkSpec:
 class _UnitRun:
     """A unit while it is being scanned: its ledger, its writer, and the types still running."""
 
-    def __init__(self, unit: Unit, lane: Lane, spec: WorkSpec, extra: ThreadPoolExecutor) -> None:
-        self.unit, self.lane, self.pool = unit, lane, extra
+    def __init__(self, unit: Unit, lane: Lane, spec: WorkSpec, pools: Pools) -> None:
+        self.unit, self.lane, self.pools = unit, lane, pools
         self.ledger = Ledger(unit)
         self.writer = ShardWriter(spec.shard_path(unit), unit.name, spec.key(unit))
         self.running = 0
@@ -89,7 +89,7 @@ class _Step:
             self._write(scan.run())
             return []
         below = [kind for kind in run.kinds.values() if kind.of_parent == self.kind.kind]
-        types = TypeScan(run.unit, self.kind, run.lane, run.ledger, run.pool, keep_parents=bool(below))
+        types = TypeScan(run.unit, self.kind, run.lane, run.ledger, run.pools, keep_parents=bool(below))
         if self.kind.kind in run.unit.types:
             self._write(types.run(*((self.above.parents, self.above.gap) if self.above else ())))
         else:
@@ -122,11 +122,16 @@ class Worker:
     def do(self, job: Job, emit: Callable[[Shard], None]) -> None:
         """Scan the units of a job and emit each one's shard as soon as it is whole."""
         threads = self._spec.threads
-        with ThreadPoolExecutor(threads) as types, ThreadPoolExecutor(threads) as extras:
+        with (
+            ThreadPoolExecutor(threads) as types,
+            ThreadPoolExecutor(threads) as parents,
+            ThreadPoolExecutor(threads) as items,
+        ):
+            pools = Pools(parents, items)
             waiting: dict[Future[list[_Step]], _UnitRun] = {}
             for unit in job.units:
                 lane = Lane(self._clients.get(job.keys, unit.region, unit.service), self._spec.door)
-                run = _UnitRun(unit, lane, self._spec, extras)
+                run = _UnitRun(unit, lane, self._spec, pools)
                 for step in run.first_steps():
                     _start(types, step, waiting)
             while waiting:

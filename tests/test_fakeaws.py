@@ -18,7 +18,7 @@ from scanner.aws.settings import DoorSettings
 from scanner.catalog import load_catalog
 from scanner.catalog.spec import ResourceType
 from scanner.collectors.ledger import Ledger
-from scanner.collectors.services import TypeScan
+from scanner.collectors.services import Pools, TypeScan
 from scanner.errors import GapError, ReadOnlyViolation
 from scanner.fakeaws import FakeAws, Fleet, Rule
 from scanner.model import Account, Keys, Outcome, Unit
@@ -54,7 +54,7 @@ def _unit(kind: ResourceType) -> Unit:
 
 
 def _scan(kind: ResourceType, clients: Clients) -> tuple[list[dict[str, Any]], Ledger]:
-    unit, pool = _unit(kind), ThreadPoolExecutor(2)
+    unit, pool = _unit(kind), Pools(ThreadPoolExecutor(2), ThreadPoolExecutor(2))
     lane = Lane(clients.get(KEYS, "us-east-1", kind.service), DoorSettings(max_attempts=1))
     ledger = Ledger(unit)
     parents: list[dict[str, Any]] = []

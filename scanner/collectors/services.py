@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,13 +34,21 @@ class _Work:
     extras: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Threads for calls side by side: per parent and, below them, per item. Tasks in `items` wait for no other."""
+
+    parents: Executor
+    items: Executor
+
+
 class TypeScan:
     """One resource type in one unit. `run` yields records and leaves `parents` for the types below it."""
 
     def __init__(
-        self, unit: Unit, kind: ResourceType, lane: Lane, ledger: Ledger, pool: Executor, *, keep_parents: bool = False
+        self, unit: Unit, kind: ResourceType, lane: Lane, ledger: Ledger, pools: Pools, *, keep_parents: bool = False
     ) -> None:
-        self._unit, self._kind, self._lane, self._ledger, self._pool = unit, kind, lane, ledger, pool
+        self._unit, self._kind, self._lane, self._ledger, self._pools = unit, kind, lane, ledger, pools
         self._reserved = {"partition": unit.account.partition, "region": unit.region, "account": unit.account.id}
         self._enrich = any_glob(unit.enrich, kind)
         self._matches = matcher(unit.tags) if unit.tags else None
@@ -56,30 +64,41 @@ class TypeScan:
             self._note_list_gap(
                 GapError(parent_gap.outcome, parent_gap.code, f"its parent's list: {parent_gap.message}")
             )
-        for parent in self._fan_out(parents):
-            yield from self._run_one(parent)
+        for works in self._gathered(parents):
+            yield from self._finished(works)
         self._close()
 
     def list_only(self, parents: Sequence[Item] = ()) -> None:
         """Fill `parents` for the types below, when this type itself is not asked for: no records, no extras."""
-        for parent in self._fan_out(parents):
-            for works in self._chunks(parent):
-                self._keep(works)
-
-    def _fan_out(self, parents: Sequence[Item]) -> Iterable[Item | str | None]:
-        if self._kind.of_literals:
-            return self._kind.of_literals
-        return parents if self._kind.of_parent else (None,)
-
-    def _run_one(self, parent: Item | str | None) -> Iterator[dict[str, Any]]:
-        for works in self._chunks(parent):
+        for works in self._gathered(parents):
             self._keep(works)
-            self._read_tags(works)
-            if self._matches:
-                works = [work for work in works if work.tags is not None and self._matches(work.tags)]
-            self._read_extras(works)
-            for work in works:
-                yield self._record(work)
+
+    def _finished(self, works: list[_Work]) -> Iterator[dict[str, Any]]:
+        """Tags, filter and extras of a chunk of items, and the records they become."""
+        self._keep(works)
+        self._read_tags(works)
+        if self._matches:
+            works = [work for work in works if work.tags is not None and self._matches(work.tags)]
+        self._read_extras(works)
+        for work in works:
+            yield self._record(work)
+
+    def _gathered(self, parents: Sequence[Item]) -> Iterator[list[_Work]]:
+        """Items in chunks; those of many parents are listed side by side and share chunks, so that batches fill."""
+        if not self._kind.of_parent:
+            for parent in self._kind.of_literals or (None,):
+                yield from self._chunks(parent)
+            return
+        held: list[_Work] = []
+        for start in range(0, len(parents), _CHUNK):
+            asked = self._pools.parents.map(lambda one: list(self._chunks(one)), parents[start : start + _CHUNK])
+            for works in (chunk for chunks in asked for chunk in chunks):
+                held.extend(works)
+                while len(held) >= _CHUNK:
+                    yield held[:_CHUNK]
+                    held = held[_CHUNK:]
+        if held:
+            yield held
 
     def _keep(self, works: list[_Work]) -> None:
         if self._keep_parents:
@@ -172,12 +191,11 @@ class TypeScan:
             return
         call = kind.tags_call
         if call.batch:
-            take = getter(call.take)
-            for start in range(0, len(works), call.batch):
-                part = works[start : start + call.batch]
-                found = {str(getter(call.key)(one)): tags_of(take(one)) for one in self._batch(call, part)}
-                for work in part:
-                    work.tags = found.get(self._batch_value(call, work))
+            take, parts = getter(call.take), [works[at : at + call.batch] for at in range(0, len(works), call.batch)]
+            asked = self._pools.items.map(lambda part: self._batch(call, part), parts)
+            found = {str(getter(call.key)(one)): tags_of(take(one)) for answers in asked for one in answers}
+            for work in works:
+                work.tags = found.get(self._batch_value(call, work))
             return
         for work, answer in zip(works, self._each(call, works), strict=True):
             work.tags = None if isinstance(answer, GapError) else tags_of(answer)
@@ -185,18 +203,27 @@ class TypeScan:
     def _read_extras(self, works: list[_Work]) -> None:
         if not self._enrich:
             return
-        for name, call in self._kind.extra.items():
-            for work, answer in zip(works, self._each(call, works), strict=True):
+        # All fields of all items at once: a bucket's six questions do not wait for one another.
+        asked = [(name, self._pools.items.map(self._asker(call), works)) for name, call in self._kind.extra.items()]
+        for name, answers in asked:
+            self._note_answers(self._kind.extra[name], found := list(answers))
+            for work, answer in zip(works, found, strict=True):
                 if not isinstance(answer, GapError):
                     work.extras[name] = answer
 
     def _each(self, call: Call, works: list[_Work]) -> list[Any]:
         """The answer of a one-item call for each item, asked side by side; a GapError stands for what is not known."""
-        answers = list(self._pool.map(lambda work: self._one(call, work), works))
+        answers = list(self._pools.items.map(self._asker(call), works))
+        self._note_answers(call, answers)
+        return answers
+
+    def _asker(self, call: Call) -> Callable[[_Work], Any]:
+        return lambda work: self._one(call, work)
+
+    def _note_answers(self, call: Call, answers: list[Any]) -> None:
         answered = sum(not isinstance(answer, GapError) for answer in answers)
         if answered or not answers:
             self._ledger.answered(self._kind.resource_type, call.operation, answered)
-        return answers
 
     def _one(self, call: Call, work: _Work) -> Any:
         params = fill_params(call.params, self._env(work))

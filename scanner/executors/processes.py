@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -137,6 +138,13 @@ class _Pool:
                 slot.process.join(_GRACE_S)
             slot.pipe.close()
         self._slots.clear()
+
+
+def warm_up() -> None:
+    """Start the fork server now: it loads its models while the caller does something else."""
+    if start_method() == "forkserver":
+        _context()
+        forkserver.ensure_running()
 
 
 def start_method() -> str:

@@ -232,6 +232,15 @@ def blank(model: OperationModel) -> dict[str, Any]:
     return {name: value for name, value in filled.items() if "oken" not in name and "arker" not in name}
 
 
+def nothing(model: OperationModel) -> dict[str, Any]:
+    """An answer with empty lists and maps."""
+    members = model.output_shape.members if model.output_shape else {}
+    return {name: [] if one.type_name == "list" else {} for name, one in members.items() if one.type_name in _MANY}
+
+
+_MANY = ("list", "map")
+
+
 def fill(shape: AnyShape, word: str, depth: int = 0) -> Any:
     """A plausible value of a shape: enums their first value, times one moment, structures to three levels."""
     if shape.type_name == "structure":

@@ -13,7 +13,7 @@ import orjson
 from botocore import xform_name
 
 from scanner.catalog import Catalog, load_catalog
-from scanner.fakeaws.content import Content, FakeError, Fleet, Where
+from scanner.fakeaws.content import Content, FakeError, Fleet, Where, nothing
 from scanner.fakeaws.rules import Rule, Rules, parse_rule
 from scanner.fakeaws.wire import NotUnderstood, Raw, Request, read, write, write_error
 
@@ -107,7 +107,10 @@ class FakeAws:
             return self._content.answer(request.model, request.params, where)
         except KeyError:
             self.unknown += 1
-            raise FakeError(400, "InvalidAction", f"{operation} is not in the catalog") from None
+            if not operation.startswith(("list_", "describe_", "get_")):
+                raise FakeError(400, "InvalidAction", f"{operation} is no read") from None
+            # Other tools ask what the catalog does not: they get an answer of the right shape with nothing in it.
+            return nothing(request.model)
 
     def _who(self, _: Mapping[str, Any], where: Where) -> Mapping[str, Any]:
         return {"Account": where.account, "Arn": f"arn:aws:iam::{where.account}:user/scanner", "UserId": "AIDAFAKE"}
