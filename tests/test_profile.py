@@ -119,6 +119,11 @@ def test_a_bad_value_of_a_variable_names_the_variable(tmp_path: Path, monkeypatc
     )
 
 
+def test_a_variable_that_is_no_json_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SCANNER__ACCOUNTS", "[bad")
+    assert "environment" in refusal(tmp_path, "services: [ec2]\n")
+
+
 def test_text_stays_text(tmp_path: Path) -> None:
     loaded = load(
         tmp_path, "accounts: [{id: 000111222333}]\ntags: {Active: yes, Version: 1.0, Batch: 010}\nregions: us-east-1\n"

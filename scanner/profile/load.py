@@ -11,7 +11,13 @@ from typing import Any
 
 import orjson
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from scanner.catalog import Catalog, load_catalog
 from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked
@@ -75,7 +81,7 @@ def load_profile(
         settings = _layered({**named, **file.doc}, overrides)
     except ValidationError as error:
         raise ProfileError([_blame(one, overrides) for one in in_words(error, ProfileFields)]) from None
-    except Exception as error:
+    except SettingsError as error:
         raise ProfileError([f"environment: {' '.join(str(error).split())}"]) from None
     blamed = [_blame(one, overrides) for one in unknown_words(settings, catalog)]
     if blamed:
