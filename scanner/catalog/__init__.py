@@ -95,7 +95,7 @@ def yaml_files(extra_dirs: tuple[Path, ...] = ()) -> list[Path]:
 @lru_cache(maxsize=8)
 def _load(extra_dirs: tuple[Path, ...]) -> Catalog:
     digest = hashlib.sha256(f"{COMPILER} {version('botocore')}".encode())
-    for path in [*yaml_files(extra_dirs), FOLDER / "aliases.yaml"]:
+    for path in [*yaml_files(extra_dirs), FOLDER / "aliases.yaml", FOLDER / "arns.yaml"]:
         digest.update(path.read_bytes())
     stamp = digest.hexdigest()[:16]
     return _from_cache(stamp) or _compiled(stamp, extra_dirs)
