@@ -120,6 +120,7 @@ def main() -> None:
         server, url = start_server()
         try:
             environment = environment_of(folder, url)
+            ours(folder, url, REGIONS[:1], environment)  # not counted: the first start compiles catalog and models
             for regions in (REGIONS[:4], REGIONS):
                 rounds = [
                     (ours(folder, url, regions, environment), peers(folder, url, regions, environment))
@@ -151,7 +152,9 @@ def environment_of(folder: Path, url: str) -> dict[str, str]:
     """Nobody's home, keys of the fake, no configuration of the user's."""
     credentials = folder / "credentials"
     credentials.write_text("[default]\naws_access_key_id=AKIA111122223333\naws_secret_access_key=fake\n")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    # Both as they are where they are installed: with their bytecode kept (some containers switch that off).
+    dropped = ("AWS_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     files = {"AWS_CONFIG_FILE": str(credentials), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
     return {**kept, **files, "HOME": str(folder), "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "us-east-1"}
 

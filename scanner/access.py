@@ -72,7 +72,7 @@ def login_of(spec: AccountSpec) -> Login:
 
 def _prove(spec: AccountSpec, profile: Profile, door: DoorSettings, catalog: Catalog) -> Identity | GapError:
     try:
-        return prove(login_of(spec), door, _sts_region(spec, profile, catalog))
+        return prove(login_of(spec), door, catalog.operations(), _sts_region(spec, profile, catalog))
     except GapError as gap:
         return gap
 

@@ -110,38 +110,35 @@ class _Step:
 
 
 class Worker:
-    """Does jobs, one after another, in one process; clients and models stay warm between them."""
+    """Does jobs, one after another, in one process; models and threads stay warm between them."""
 
     def __init__(self, spec: WorkSpec) -> None:
         self._spec = spec
         self._clients = Clients(spec.door, load_catalog().operations())
+        self._types = ThreadPoolExecutor(spec.threads)
+        self._pools = Pools(ThreadPoolExecutor(spec.threads), ThreadPoolExecutor(spec.threads))
         # Cyclic garbage is rare here and its collector costs a quarter of the time that large pages need.
         gc.freeze()
         gc.set_threshold(200_000, 20, 20)
 
     def do(self, job: Job, emit: Callable[[Shard], None]) -> None:
         """Scan the units of a job and emit each one's shard as soon as it is whole."""
-        threads = self._spec.threads
-        with (
-            ThreadPoolExecutor(threads) as types,
-            ThreadPoolExecutor(threads) as parents,
-            ThreadPoolExecutor(threads) as items,
-        ):
-            pools = Pools(parents, items)
-            waiting: dict[Future[list[_Step]], _UnitRun] = {}
-            for unit in job.units:
-                lane = Lane(self._clients.get(job.keys, unit.region, unit.service), self._spec.door)
-                run = _UnitRun(unit, lane, self._spec, pools)
-                for step in run.first_steps():
-                    _start(types, step, waiting)
-            while waiting:
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    run = waiting.pop(future)
-                    run.running -= 1
-                    for step in future.result():
-                        _start(types, step, waiting)
-                    if run.running == 0:
-                        emit(run.finish())
+        waiting: dict[Future[list[_Step]], _UnitRun] = {}
+        for unit in job.units:
+            lane = Lane(self._clients.get(job.keys, unit.region, unit.service), self._spec.door)
+            run = _UnitRun(unit, lane, self._spec, self._pools)
+            for step in run.first_steps():
+                _start(self._types, step, waiting)
+        while waiting:
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                run = waiting.pop(future)
+                run.running -= 1
+                for step in future.result():
+                    _start(self._types, step, waiting)
+                if run.running == 0:
+                    emit(run.finish())
+        # The next job is another region or account: its calls would never use these connections.
+        self._clients.close()
 
 
 def _start(pool: ThreadPoolExecutor, step: _Step, waiting: dict[Future[list[_Step]], _UnitRun]) -> None:

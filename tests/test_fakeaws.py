@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from scanner.aws.calls import Lane
 from scanner.aws.clients import Clients
+from scanner.aws.operations import prepare
 from scanner.aws.settings import DoorSettings
 from scanner.catalog import load_catalog
 from scanner.catalog.spec import ResourceType
@@ -172,8 +173,19 @@ def test_tag_filters_are_applied_by_the_server(server: FakeAws) -> None:
     assert {tag["Value"] for one in found for tag in one["Tags"] if tag["Key"] == "Environment"} == {"Staging"}
 
 
-def test_an_operation_outside_the_allow_list_is_not_sent(server: FakeAws, clients: Clients) -> None:
+def test_a_client_does_not_even_have_operations_outside_the_allow_list(clients: Clients) -> None:
+    client = clients.get(KEYS, "us-east-1", "ec2")
+    allowed = {method for service, method in load_catalog().operations() if service == "ec2"}
+    assert set(client.meta.method_to_api_mapping) == allowed
+    assert not hasattr(client, "terminate_instances")
+
+
+def test_an_operation_outside_the_allow_list_is_not_sent(server: FakeAws) -> None:
     before = sum(server.calls.values())
+    # Nothing of this service is allowed, so its model is whole: the guard is what stands.
+    clients = Clients(DoorSettings(endpoint_url=server.url), frozenset({("s3", "list_buckets")}))
     with pytest.raises(ReadOnlyViolation, match="ec2:terminate_instances"):
         clients.get(KEYS, "us-east-1", "ec2").terminate_instances(InstanceIds=["i-1"])
+    with pytest.raises(ReadOnlyViolation, match="ec2:terminate_instances"):
+        prepare(clients.get(KEYS, "us-east-1", "ec2"), "terminate_instances")({"InstanceIds": ["i-1"]})
     assert sum(server.calls.values()) == before

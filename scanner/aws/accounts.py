@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 from botocore import exceptions as aws
 from botocore.credentials import Credentials, RefreshableCredentials
 
 from scanner.aws.calls import Lane
-from scanner.aws.clients import client_config, guarded_session
+from scanner.aws.clients import Clients, chain_session
 from scanner.aws.outcomes import one_line, verdict
 from scanner.aws.settings import DoorSettings
 from scanner.catalog.spec import Call
 from scanner.errors import GapError
 from scanner.model import Account, Keys, Outcome
+
+AllowList = frozenset[tuple[str, str]]
 
 _WHO = Call("sts", "get_caller_identity", "GetCallerIdentity")
 _ASSUME = Call("sts", "assume_role", "AssumeRole")
@@ -54,10 +55,13 @@ class Identity:
         return Keys(str(frozen.access_key), str(frozen.secret_key), frozen.token)
 
 
-def prove(login: Login, settings: DoorSettings, sts_region: str | None = None) -> Identity:
+def prove(login: Login, settings: DoorSettings, allowed: AllowList, sts_region: str | None = None) -> Identity:
     """Ask STS once who these credentials are. Raises GapError, whose message says what to do."""
     try:
-        return _assume(login, settings, sts_region) if login.role_arn else _ask(login, settings, sts_region)
+        if login.role_arn:
+            return _assume(login, settings, _sts(_source(login.source_profile), settings, allowed, sts_region))
+        source = _source(login.aws_profile)
+        return _ask(login, settings, _sts(source, settings, allowed, sts_region), source)
     except GapError as gap:
         raise _unusable(login, gap.code, gap.message) from None
     except (aws.BotoCoreError, aws.ClientError, ValueError) as error:
@@ -65,15 +69,13 @@ def prove(login: Login, settings: DoorSettings, sts_region: str | None = None) -
         raise _unusable(login, found.code, found.message) from None
 
 
-def _ask(login: Login, settings: DoorSettings, sts_region: str | None) -> Identity:
-    credentials = _source(login.aws_profile)
-    answer = Lane(_sts(credentials, settings, sts_region), settings).once(_WHO, {})
-    return Identity(_account(login, str(answer["Account"]), str(answer["Arn"])), credentials)
+def _ask(login: Login, settings: DoorSettings, sts: Any, source: Credentials) -> Identity:
+    answer = Lane(sts, settings).once(_WHO, {})
+    return Identity(_account(login, str(answer["Account"]), str(answer["Arn"])), source)
 
 
-def _assume(login: Login, settings: DoorSettings, sts_region: str | None) -> Identity:
-    source = _source(login.source_profile)
-    sts = Lane(_sts(source, settings, sts_region), settings)
+def _assume(login: Login, settings: DoorSettings, client: Any) -> Identity:
+    sts = Lane(client, settings)
     asked: dict[str, Any] = {"RoleArn": login.role_arn, "RoleSessionName": login.session_name}
     if login.external_id:
         asked["ExternalId"] = login.external_id
@@ -98,27 +100,16 @@ def _metadata(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _source(aws_profile: str | None) -> Credentials:
-    session = guarded_session(frozenset(), aws_profile)
-    credentials = session.get_credentials()
+    credentials = chain_session(aws_profile).get_credentials()
     if credentials is None:
         raise GapError(Outcome.CREDENTIALS, "NoCredentialsError", "no credentials were found")
     return credentials
 
 
-def _sts(credentials: Credentials, settings: DoorSettings, sts_region: str | None) -> Any:
+def _sts(credentials: Credentials, settings: DoorSettings, allowed: AllowList, sts_region: str | None) -> Any:
     frozen = credentials.get_frozen_credentials()
-    allowed = frozenset({("sts", "get_caller_identity"), ("sts", "assume_role")})
-    session = boto3.Session(botocore_session=guarded_session(allowed))
-    make: Any = session.client
-    return make(
-        "sts",
-        region_name=sts_region or "us-east-1",
-        endpoint_url=settings.endpoint_url,
-        aws_access_key_id=frozen.access_key,
-        aws_secret_access_key=frozen.secret_key,
-        aws_session_token=frozen.token,
-        config=client_config(settings),
-    )
+    keys = Keys(str(frozen.access_key), str(frozen.secret_key), frozen.token)
+    return Clients(settings, allowed).get(keys, sts_region or "us-east-1", "sts")
 
 
 def _account(login: Login, account_id: str, arn: str) -> Account:

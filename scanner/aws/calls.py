@@ -14,6 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from tenacity.wait import wait_random_exponential
 
 from scanner.aws.limiter import Limiter
+from scanner.aws.operations import Method, prepare
 from scanner.aws.outcomes import Verdict, verdict
 from scanner.aws.settings import DoorSettings
 from scanner.catalog.spec import Call
@@ -39,7 +40,10 @@ class Lane:
         self._settings = settings
         self._limiter = Limiter(settings.rate_per_s, settings.burst)
         self._stats: dict[str, CallStats] = {}
+        self._methods: dict[str, Method] = {}
         self._lock = threading.Lock()
+        self._patient = self._retrying(settings.max_attempts)
+        self._tired = self._retrying(1)
 
     @property
     def stats(self) -> tuple[CallStats, ...]:
@@ -72,14 +76,7 @@ class Lane:
 
     def once(self, call: Call, params: Mapping[str, Any]) -> Page:
         """One answered request, after as many attempts as the settings allow. Raises GapError or Absent."""
-        attempts = 1 if self._limiter.is_tired else self._settings.max_attempts
-        retrying = Retrying(
-            stop=stop_after_attempt(attempts) | stop_after_delay(self._settings.call_deadline_s),
-            wait=wait_random_exponential(self._settings.initial_wait_s, self._settings.max_wait_s),
-            retry=retry_if_exception_type(_Transient),
-            before_sleep=lambda state: self._count_retry(call, state),
-            reraise=True,
-        )
+        retrying = self._tired if self._limiter.is_tired else self._patient
         try:
             page: Page = retrying(self._attempt, call, params)
         except _Transient as gap:
@@ -88,11 +85,21 @@ class Lane:
         self._limiter.succeeded()
         return page
 
+    def _retrying(self, attempts: int) -> Retrying:
+        settings = self._settings
+        return Retrying(
+            stop=stop_after_attempt(attempts) | stop_after_delay(settings.call_deadline_s),
+            wait=wait_random_exponential(settings.initial_wait_s, settings.max_wait_s),
+            retry=retry_if_exception_type(_Transient),
+            before_sleep=self._count_retry,
+            reraise=True,
+        )
+
     def _attempt(self, call: Call, params: Mapping[str, Any]) -> Page:
         self._limiter.acquire()
         self._count(call, calls=1)
         try:
-            page: Page = getattr(self._client, call.operation)(**params)
+            page: Page = self._method(call.operation)(params)
         except (aws.BotoCoreError, aws.ClientError, ResponseParserError, ValueError, KeyError, TypeError) as error:
             # ValueError and kin: botocore's parsers raise them on answers that are not what the model says.
             if isinstance(error, aws.ClientError) and error.response.get("Error", {}).get("Code") in call.none:
@@ -111,8 +118,14 @@ class Lane:
         kind = _Transient if found.transient else GapError
         return kind(found.outcome, found.code, found.message)
 
-    def _count_retry(self, call: Call, _: RetryCallState) -> None:
-        self._count(call, retries=1)
+    def _method(self, operation: str) -> Method:
+        found = self._methods.get(operation)
+        if found is None:
+            found = self._methods[operation] = prepare(self._client, operation)
+        return found
+
+    def _count_retry(self, state: RetryCallState) -> None:
+        self._count(state.args[0], retries=1)
 
     def _count(self, call: Call, calls: int = 0, retries: int = 0, throttles: int = 0) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""The one place where boto3 clients are made: shared models, one attempt, read-only guard, fast timestamps."""
+"""The one place where clients are made: models cut to the catalog, one attempt, read-only guard, fast timestamps."""
 
 from __future__ import annotations
 
@@ -6,25 +6,38 @@ import threading
 from functools import lru_cache
 from typing import Any
 
-import boto3
 import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 
+from scanner.aws.models import Models
+from scanner.aws.operations import warm_up
+from scanner.aws.parsers import Factory
 from scanner.aws.settings import DoorSettings
-from scanner.aws.timestamps import iso_utc
 from scanner.errors import ReadOnlyViolation
 from scanner.model import Keys
 
+# What botocore's own credential providers call: profiles with a role, SSO, web identity, `aws login`.
+_CHAIN = frozenset(
+    {
+        ("sts", "assume_role"),
+        ("sts", "assume_role_with_web_identity"),
+        ("sso", "get_role_credentials"),
+        ("sso-oidc", "create_token"),
+        ("signin", "create_o_auth2_token"),
+    }
+)
+
 
 class Clients:
-    """boto3 clients of one process by keys, region and service; `allowed` is the allow-list of (service, operation)."""
+    """Clients of one process by keys, region and service; `allowed` is the allow-list of (service, operation)."""
 
     def __init__(self, settings: DoorSettings, allowed: frozenset[tuple[str, str]]) -> None:
         self._settings = settings
-        self._session = boto3.Session(botocore_session=guarded_session(allowed))
+        self._session = guarded_session(allowed)
+        self._config = client_config(settings)
         self._clients: dict[tuple[Keys, str, str], Any] = {}
-        # boto3 sessions may not create clients from several threads, only use them.
+        # Sessions may not create clients from several threads, only use them.
         self._lock = threading.Lock()
 
     def get(self, keys: Keys, region: str, service: str) -> Any:
@@ -35,8 +48,15 @@ class Clients:
                 self._clients[wanted] = self._make(keys, region, service)
             return self._clients[wanted]
 
+    def close(self) -> None:
+        """Close the connections of all clients and forget them."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
     def _make(self, keys: Keys, region: str, service: str) -> Any:
-        make: Any = self._session.client
+        make: Any = self._session.create_client
         return make(
             service,
             region_name=region,
@@ -44,7 +64,7 @@ class Clients:
             aws_access_key_id=keys.access_key,
             aws_secret_access_key=keys.secret_key,
             aws_session_token=keys.token,
-            config=client_config(self._settings),
+            config=self._config,
         )
 
 
@@ -59,12 +79,28 @@ def client_config(settings: DoorSettings) -> Config:
     )
 
 
-def guarded_session(allowed: frozenset[tuple[str, str]], aws_profile: str | None = None) -> botocore.session.Session:
-    """A botocore session that refuses every operation outside `allowed` before its parameters are built."""
-    session = botocore.session.Session(profile=aws_profile)
-    session.register_component("data_loader", _loader())
-    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=iso_utc)
+@lru_cache(maxsize=2)
+def guarded_session(allowed: frozenset[tuple[str, str]]) -> botocore.session.Session:
+    """The process's botocore session for an allow-list; it refuses every other operation before parameters are built.
 
+    One session, and with it one set of models, for all clients: a session of its own costs 3.5 s for 40 clients.
+    """
+    session = botocore.session.Session()
+    session.register_component("data_loader", Models(allowed))
+    session.register_component("response_parser_factory", Factory())
+    _guard(session, allowed)
+    return session
+
+
+def chain_session(aws_profile: str | None) -> botocore.session.Session:
+    """A session for botocore's own chain of credential providers, which may make the calls that it is made of only."""
+    session = botocore.session.Session(profile=aws_profile)
+    session.register_component("data_loader", _chain_models())
+    _guard(session, _CHAIN)
+    return session
+
+
+def _guard(session: botocore.session.Session, allowed: frozenset[tuple[str, str]]) -> None:
     def guard(**said: Any) -> None:
         model = said["model"]
         called = (model.service_model.service_name, xform_name(model.name))
@@ -72,18 +108,19 @@ def guarded_session(allowed: frozenset[tuple[str, str]], aws_profile: str | None
             raise ReadOnlyViolation(f"{called[0]}:{called[1]} is not on the catalog's read-only allow-list")
 
     session.register("provide-client-params.*.*", guard)
-    return session
 
 
 @lru_cache(maxsize=1)
-def _loader() -> Any:
-    """One loader for all sessions of the process: a session of its own costs 3.5 s for 40 clients, sharing 0.3 s."""
-    return botocore.session.Session().get_component("data_loader")
+def _chain_models() -> Models:
+    return Models(_CHAIN)
 
 
-def preload(services: list[str]) -> None:
+def preload(services: list[str], allowed: frozenset[tuple[str, str]]) -> None:
     """Load the models of these services once, before workers are forked from this process."""
     nobody = Keys("preload", "preload")
-    clients = Clients(DoorSettings(), frozenset())
+    clients = Clients(DoorSettings(), allowed)
     for service in services:
-        clients.get(nobody, "us-east-1", service)
+        client = clients.get(nobody, "us-east-1", service)
+        for method in client.meta.method_to_api_mapping:
+            warm_up(client, method)
+    clients.close()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import gc
 import os
 
-from scanner.aws.clients import preload
+# Imports make no cycles worth a collection, and each would walk all that was imported so far.
+gc.set_threshold(200_000, 20, 20)
+
+from scanner.aws.clients import preload  # noqa: E402
+from scanner.catalog import load_catalog  # noqa: E402
 
 SERVICES_VARIABLE = "_AWS_SCANNER_PRELOAD"
 
-preload([name for name in os.environ.get(SERVICES_VARIABLE, "").split(",") if name])
+preload([name for name in os.environ.get(SERVICES_VARIABLE, "").split(",") if name], load_catalog().operations())
 gc.freeze()

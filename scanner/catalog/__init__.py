@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
@@ -13,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from scanner.catalog import derived
 from scanner.catalog.spec import Call, ResourceType, Text
 
 COMPILER = 1  # part of the version: raise it when the same YAML compiles to something else
@@ -120,44 +119,18 @@ def _compiled(stamp: str, extra_dirs: tuple[Path, ...]) -> Catalog:
     aliases, _ = load_marked((FOLDER / "aliases.yaml").read_text())
     ordered = tuple(sorted(kinds, key=lambda kind: (kind.service, kind.kind)))
     catalog = Catalog(stamp, ordered, region_names(), {name: tuple(words) for name, words in aliases.items()})
-    _to_cache(catalog)
+    derived.keep(f"catalog-{stamp}", asdict(catalog))
     return catalog
 
 
-def _cache_path(stamp: str) -> Path:
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("aws-scanner")) / f"catalog-{stamp}.json"
-
-
-def _to_cache(catalog: Catalog) -> None:
-    """Keep the compiled catalog; a machine whose home cannot be written to compiles it each time."""
-    import orjson
-
-    path = _cache_path(catalog.version)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".catalog.", suffix=".tmp")
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(orjson.dumps(asdict(catalog)))
-        os.replace(name, path)
-    except OSError:
-        return
-
-
 def _from_cache(stamp: str) -> Catalog | None:
-    import orjson
-
-    path = _cache_path(stamp)
+    said = derived.load(f"catalog-{stamp}")
     try:
-        if path.stat().st_uid != os.getuid():
-            return None
-        said = orjson.loads(path.read_bytes())
         kinds = tuple(_kind(one) for one in said["types"])
         regions = {name: tuple(names) for name, names in said["regions"].items()}
         aliases = {name: tuple(words) for name, words in said["aliases"].items()}
         return Catalog(said["version"], kinds, regions, aliases) if said["version"] == stamp else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from scanner.catalog.spec import Call, ResourceType
 from scanner.collectors.filters import matcher
 from scanner.collectors.ledger import Ledger
 from scanner.collectors.records import record_of
-from scanner.collectors.values import REDACTED, Item, fill, fill_params, getter, scrub, tags_of, text_of
+from scanner.collectors.values import REDACTED, Item, fill, fill_params, getter, scrubbed, tags_of, text_of
 from scanner.errors import GapError
 from scanner.model import Outcome, Unit
 
@@ -280,12 +279,11 @@ class TypeScan:
 
     def _record(self, work: _Work) -> dict[str, Any]:
         kind, env = self._kind, self._env(work)
-        configuration = copy.deepcopy(work.item) if kind.redact or kind.volatile else dict(work.item)
-        configuration.update(work.extras)
+        configuration: Any = {**work.item, **work.extras}
         for path in kind.volatile:
-            scrub(configuration, path.split("."), None)
+            configuration = scrubbed(configuration, path.split("."), None)
         for path in kind.redact:
-            scrub(configuration, path.split("."), lambda _: REDACTED)
+            configuration = scrubbed(configuration, path.split("."), lambda _: REDACTED)
         described = kind.get is None or self._describes
         return record_of(
             self._unit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jmespath
@@ -88,20 +88,22 @@ def _tag_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def scrub(value: Any, path: list[str], replace: Callable[[Any], Any] | None) -> None:
-    """Apply `replace` to (or, if None, delete) everything at a path of members: "a.b", "a[].b", "a.*" ("*": any)."""
+def scrubbed(value: Any, path: list[str], replace: Callable[[Any], Any] | None) -> Any:
+    """A value with `replace` applied to (or, if None, without) all at a path of members: "a.b", "a[].b", "a.*".
+
+    What is changed is copied; the value itself, and what it shares with others, stays as it is.
+    """
     head, *rest = path
-    is_list = head.endswith("[]")
-    name = head.removesuffix("[]")
+    name, is_list = head.removesuffix("[]"), head.endswith("[]")
     if not isinstance(value, dict):
-        return
+        return value
+    changed = dict(value)
     for key in list(value) if name == "*" else [name] if name in value else []:
-        if rest:
-            for child in value[key] if is_list and isinstance(value[key], list) else [value[key]]:
-                scrub(child, rest, replace)
-        elif replace is None:
-            del value[key]
-        elif is_list and isinstance(value[key], list):
-            value[key] = [replace(one) for one in value[key]]
-        else:
-            value[key] = replace(value[key])
+        if not rest and replace is None:
+            del changed[key]
+            continue
+        inner = value[key]
+        change = partial(scrubbed, path=rest, replace=replace) if rest else replace
+        assert change is not None
+        changed[key] = [change(one) for one in inner] if is_list and isinstance(inner, list) else change(inner)
+    return changed

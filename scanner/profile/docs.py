@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ast
+import inspect
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import orjson
 from pydantic import BaseModel
 
+from scanner.profile import model as source
 from scanner.profile.model import AccountSpec, Expectation, ProfileFields
 
 _INTRO = """# Profile reference
@@ -37,9 +42,32 @@ All entries must fit (AND); one value of an entry is enough (OR). Keys and value
 def schema_json() -> bytes:
     """The JSON Schema of a profile, as config/profile.schema.json has it."""
     schema = ProfileFields.model_json_schema()
+    _describe(schema, ProfileFields.__name__)
+    for name, one in schema["$defs"].items():
+        _describe(one, name)
     _also_one_word(schema)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "aws-scanner profile"}
     return orjson.dumps(head, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+@lru_cache(maxsize=1)
+def _prose() -> Mapping[tuple[str, str], str]:
+    """(class, field) -> the docstring below the field. pydantic could read them too, but would at every start."""
+    classes = [node for node in ast.parse(inspect.getsource(source)).body if isinstance(node, ast.ClassDef)]
+    return {
+        (one.name, field.target.id): inspect.cleandoc(text.value.value)
+        for one in classes
+        for field, text in pairwise(one.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }
+
+
+def _describe(schema: dict[str, Any], name: str) -> None:
+    properties = schema.get("properties", {})
+    for field, one in properties.items():
+        if (name, field) in _prose():
+            properties[field] = dict(sorted({**one, "description": _prose()[name, field]}.items()))
 
 
 def _also_one_word(schema: Any) -> None:
@@ -74,7 +102,8 @@ def _section(title: str, model: type[BaseModel]) -> Iterator[str]:
     yield "| key | default | what it means |"
     yield "|---|---|---|"
     for name, info in model.model_fields.items():
-        yield f"| `{name}` | {_default(info)} | {' '.join((info.description or _of(info)).split())} |"
+        meaning = _prose().get((model.__name__, name)) or _of(info)
+        yield f"| `{name}` | {_default(info)} | {' '.join(meaning.split())} |"
 
 
 def _of(info: Any) -> str:

@@ -19,7 +19,7 @@ from scanner.model import Cell, Outcome, TagFilter
 class Strict(BaseModel):
     """Unknown keys are refused; numbers where text is meant are taken as they were written."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 def _list(value: Any) -> Any:
@@ -34,6 +34,8 @@ def _list(value: Any) -> Any:
 
 
 Words = Annotated[list[str], NoDecode, BeforeValidator(_list)]
+# Not \w: letters of all alphabets are none in AWS, and take a fifth of the program's start to compile.
+_WORD = "A-Za-z0-9_"
 _SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
@@ -79,17 +81,17 @@ Tags = Annotated[
 class AccountSpec(Strict):
     """One AWS account and how it is reached: an AWS profile, a role, or (neither) the ambient credentials."""
 
-    id: str | None = Field(None, pattern=r"^\d{12}$")
+    id: str | None = Field(None, pattern=r"^[0-9]{12}$")
     """The account's 12 digits. If given, the credentials must be of this account."""
     name: str | None = Field(None, pattern=_SAFE_NAME)
     """A name for people; it stands in records as `account_name`."""
     aws_profile: str | None = None
     """A profile of ~/.aws/config."""
-    role_arn: str | None = Field(None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")
+    role_arn: str | None = Field(None, pattern=rf"^arn:aws[a-z-]*:iam::[0-9]{{12}}:role/[{_WORD}+=,.@/-]+$")
     """A role to assume."""
     external_id: str | None = Field(None, min_length=2, max_length=1224, repr=False)
     """The ExternalId that the role's trust policy wants."""
-    session_name: str | None = Field(None, pattern=r"^[\w+=,.@-]{2,64}$")
+    session_name: str | None = Field(None, pattern=rf"^[{_WORD}+=,.@-]{{2,64}}$")
     """The role session's name, as CloudTrail shows it (default: aws-scanner)."""
     source_profile: str | None = None
     """The profile of ~/.aws/config whose credentials assume the role (default: the ambient ones)."""

@@ -1,0 +1,195 @@
+"""A call as botocore makes it, prepared once: its own serializer, handlers, signer, connections and parser.
+
+botocore looks up some dozen events for each call, most of which nobody listens to. Here the listeners are looked up
+when the operation is prepared; those that do something are called as botocore would, in its order. What this cannot do
+(checksums, compression, streams, other signatures) goes through the client's own method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.awsrequest import create_request_object, prepare_request_dict
+from botocore.endpoint import convert_to_response_dict
+from botocore.exceptions import ClientError
+
+Handler = Callable[..., Any]
+Method = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+# What these do is done here or never needed: one attempt, no endpoint discovery, the caller's own tracing header.
+_IDLE = frozenset(
+    {
+        "botocore.handlers.inject_api_version_header_if_needed",
+        "botocore.handlers._handle_request_validation_mode_member",
+        "botocore.handlers.generate_idempotent_uuid",
+        "botocore.handlers.set_operation_specific_signer",
+        "botocore.handlers._set_auth_scheme_preference_signer",
+        "botocore.handlers.add_retry_headers",
+        "botocore.retries.standard.RetryQuotaChecker.release_retry_quota",
+        "botocore.retries.standard.MaxAttemptsSeeder.seed_max_attempts",
+        "botocore.retries.standard.RetryHandler.needs_retry",
+        "botocore.signers.RequestSigner.handler",
+        "botocore.useragent.UserAgentString.rebuild_and_replace_user_agent_handler",
+    }
+)
+_REDIRECTS = frozenset({301, 302, 307, 400})
+
+
+def prepare(client: Any, method: str) -> Method:
+    """A function that makes one call of `client.method(**params)`: same request, same answer, same ClientError."""
+    model = _shared_model(client).operation_model(client.meta.method_to_api_mapping[method])
+    plain = getattr(client, method)
+    if _is_special(model) or _handlers(client, model, "request-created", "before-send", "response-received"):
+        return lambda params: plain(**params)
+    return _Operation(client, model, plain)
+
+
+def warm_up(client: Any, method: str) -> None:
+    """Compile what reads the answers of an operation, for all clients of this process and of those forked from it."""
+    model = _shared_model(client).operation_model(client.meta.method_to_api_mapping[method])
+    parser = client._endpoint._response_parser_factory.create_parser(model.service_model.resolved_protocol)
+    if model.output_shape is not None and hasattr(parser, "reader"):
+        parser.reader(model.output_shape)
+
+
+def _shared_model(client: Any) -> Any:
+    """One model for all clients of a service: shapes are resolved, and readers compiled, once."""
+    own = client.meta.service_model
+    return _MODELS.setdefault(id(own._service_description), own)
+
+
+_MODELS: dict[int, Any] = {}
+
+
+def _is_special(model: Any) -> bool:
+    """Whether botocore does more for this operation than what is written here."""
+    return bool(
+        model.http_checksum
+        or model.request_compression
+        or model.has_streaming_input
+        or model.has_streaming_output
+        or model.has_event_stream_output
+        or model.is_endpoint_discovery_operation
+        or model.idempotent_members
+        or model.resolved_auth_type not in (None, "v4")
+    )
+
+
+def _handlers(client: Any, model: Any, *events: str) -> list[Handler]:
+    """The listeners of events of one operation that do something for a reading call, in botocore's order."""
+    listeners, service = client.meta.events._emitter._handlers, model.service_model.service_id.hyphenize()
+    found = [one for event in events for one in listeners.prefix_search(f"{event}.{service}.{model.name}")]
+    return [one for one in found if f"{one.__module__}.{getattr(one, '__qualname__', '')}" not in _IDLE]
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """Where an operation's requests go, and what signs them."""
+
+    url: str
+    host: str
+    headers: Mapping[str, str]
+    auth: Any
+
+
+class _Operation:
+    """One operation of one client. Calls may come from several threads."""
+
+    def __init__(self, client: Any, model: Any, plain: Callable[..., Any]) -> None:
+        self._client, self._model, self._plain = client, model, plain
+        self._building = _handlers(client, model, "provide-client-params", "before-parameter-build")
+        self._before = _handlers(client, model, "before-call")
+        self._parsing = _handlers(client, model, "before-parse")
+        self._after = _handlers(client, model, "after-call")
+        self._may_redirect = bool(_handlers(client, model, "needs-retry"))
+        self._signs_specially = bool(_handlers(client, model, "choose-signer", "before-sign"))
+        self._agent = client._user_agent_creator.to_string()
+        self._parser = client._endpoint._response_parser_factory.create_parser(model.service_model.resolved_protocol)
+        self._endpoint = self._fixed_endpoint()
+
+    def __call__(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        request, context = self._request(dict(params))
+        http = self._client._endpoint.http_session.send(request)
+        if self._may_redirect and http.status_code in _REDIRECTS:
+            return self._plain(**params)  # type: ignore[no-any-return]
+        parsed = self._parsed(http)
+        for handler in self._after:
+            handler(http_response=http, parsed=parsed, model=self._model, context=context)
+        if http.status_code >= 300:
+            if "error_code_override" in context:
+                parsed["Error"]["Code"] = context["error_code_override"]
+            raise ClientError(parsed, self._model.name)  # type: ignore[arg-type]
+        return parsed
+
+    def _request(self, params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The signed request, and the context that botocore's handlers share."""
+        context = self._new_context()
+        for handler in self._building:
+            handler(params=params, model=self._model, context=context)
+        url, headers = self._endpoint_of(params, context)
+        asked = self._client._serializer.serialize_to_request(params, self._model)
+        asked["headers"].update(headers)
+        if self._endpoint:
+            # Else the signer works it out of the URL, twice.
+            asked["headers"]["Host"] = self._endpoint.host
+        prepare_request_dict(asked, endpoint_url=url, context=context, user_agent=self._agent)
+        for handler in self._before:
+            handler(model=self._model, params=asked, request_signer=self._client._request_signer, context=context)
+        request = create_request_object(asked)
+        request.stream_output = False
+        self._sign(request)
+        return self._client._endpoint.prepare_request(request), context
+
+    def _new_context(self) -> dict[str, Any]:
+        meta = self._client.meta
+        return {
+            "client_region": meta.region_name,
+            "client_config": meta.config,
+            "has_streaming_input": False,
+            "auth_type": self._model.resolved_auth_type,
+            "unsigned_payload": self._model.unsigned_payload,
+            "auth_options": self._model.service_model.metadata.get("auth"),
+        }
+
+    def _fixed_endpoint(self) -> _Endpoint | None:
+        """The endpoint of an operation whose endpoint does not hang on its parameters; else None."""
+        model = self._model
+        by_params = model.context_parameters or model.operation_context_parameters
+        if by_params or self._signs_specially or _handlers(self._client, model, "before-endpoint-resolution"):
+            return None
+        context = self._new_context()
+        url, headers, _ = self._client._resolve_endpoint_ruleset(model, {}, context)
+        signer = self._client._request_signer
+        signing = context.get("signing", {})
+        auth = signer.get_auth_instance(
+            signing_name=signing.get("signing_name", signer.signing_name),
+            region_name=signing.get("region", signer.region_name),
+            signature_version=signer._choose_signer(model.name, "standard", context),
+        )
+        return _Endpoint(url, urlsplit(url).netloc.rpartition("@")[2], headers, auth)
+
+    def _endpoint_of(self, params: Mapping[str, Any], context: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
+        if self._endpoint:
+            return self._endpoint.url, self._endpoint.headers
+        url, headers, properties = self._client._resolve_endpoint_ruleset(self._model, params, context)
+        if properties:
+            context["endpoint_properties"] = properties
+        return url, headers
+
+    def _sign(self, request: Any) -> None:
+        if self._endpoint:
+            self._endpoint.auth.add_auth(request)
+        else:
+            self._client._request_signer.sign(self._model.name, request)
+
+    def _parsed(self, http: Any) -> dict[str, Any]:
+        answer: Any = convert_to_response_dict(http, self._model)
+        customized: dict[str, Any] = {}
+        for handler in self._parsing:
+            handler(operation_model=self._model, response_dict=answer, customized_response_dict=customized)
+        parsed: dict[str, Any] = self._parser.parse(answer, self._model.output_shape)
+        parsed.update(customized)
+        return parsed

@@ -1,0 +1,45 @@
+"""Credentials as AWS's own configuration files give them: botocore's chain works untouched, and can do nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from scanner.aws.clients import chain_session
+from scanner.errors import ReadOnlyViolation
+from scanner.fakeaws import FakeAws, Fleet
+from tests.conftest import Bench
+
+ROLE = """
+[default]
+aws_access_key_id = AKIA111122223333
+aws_secret_access_key = fake
+
+[profile audit]
+role_arn = arn:aws:iam::444455556666:role/reader
+source_profile = default
+region = us-east-1
+"""
+
+
+def test_a_profile_with_a_role_is_entered_by_botocores_own_chain(bench: Bench, fake: Callable[..., FakeAws]) -> None:
+    server = fake(Fleet(items=2))
+    config = bench.folder / "aws-config"
+    config.write_text(ROLE)
+    profile = bench.profile(
+        server.url, accounts=[{"id": "444455556666", "aws_profile": "audit"}], services=["sqs"], regions=["us-east-1"]
+    )
+    # Role profiles are assumed at the endpoint of the AWS configuration, not at that of the scan profile.
+    found = {"AWS_CONFIG_FILE": str(config), "AWS_ENDPOINT_URL": server.url}
+    kept = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    done = bench.run("scan", profile, "--no-cache", **found, **kept)
+    assert done.returncode == 0, done.stderr
+    assert bench.snapshot().manifest["by_account"] == {"444455556666": 2}
+
+
+def test_the_chains_own_session_can_make_the_calls_of_credential_providers_only() -> None:
+    session = chain_session(None)
+    client = session.create_client("ec2", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    with pytest.raises(ReadOnlyViolation, match="ec2:describe_instances"):
+        client.describe_instances()
