@@ -7,6 +7,7 @@ botocore asks a shape for its members, names and kinds again for each item of ea
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,7 @@ class Factory(ResponseParserFactory):
         return self._parsers[protocol_name]
 
 
-class _Compiling:
+class _Compiling(ABC):
     """What is common: a reader for each shape, made on first use, kept with the shape."""
 
     def __init__(self, timestamp_parser: Reader) -> None:
@@ -62,12 +63,27 @@ class _Compiling:
             return found
 
     def _compiled(self, shape: Any) -> Reader | None:
-        make: Any = getattr(self, f"_compile_{shape.type_name}", None)
-        return make(shape) if make else None
+        if shape.type_name == "structure":
+            return self._structure(shape) if _is_plain(shape) else None
+        if shape.type_name == "list":
+            return self._list(shape)
+        return self._string(shape) if shape.type_name == "string" and "location" not in shape.serialization else None
+
+    @abstractmethod
+    def _structure(self, shape: Any) -> Reader:
+        """A reader of a plain structure."""
+
+    @abstractmethod
+    def _list(self, shape: Any) -> Reader:
+        """A reader of a list."""
+
+    @abstractmethod
+    def _string(self, shape: Any) -> Reader:
+        """A reader of text."""
 
     def _plain(self, shape: Any) -> Reader:
         """botocore's own handler."""
-        handler = getattr(self, f"_handle_{shape.type_name}", self._default_handle)  # type: ignore[attr-defined]
+        handler: Any = getattr(self, f"_handle_{shape.type_name}", None) or self._default_handle  # type: ignore[attr-defined]
         return lambda node: handler(shape, node)
 
 
@@ -86,9 +102,7 @@ def _is_plain(shape: Any) -> bool:
 class _Xml(_Compiling):
     """Structures and lists of XML; text by kind."""
 
-    def _compile_structure(self, shape: Any) -> Reader | None:
-        if not _is_plain(shape):
-            return None
+    def _structure(self, shape: Any) -> Reader:
         named = [
             (name, self._member_key_name(member, name), self.reader(member))  # type: ignore[attr-defined]
             for name, member in shape.members.items()
@@ -101,15 +115,13 @@ class _Xml(_Compiling):
 
         return read
 
-    def _compile_list(self, shape: Any) -> Reader:
+    def _list(self, shape: Any) -> Reader:
         reader = self.reader(shape.member)
         if shape.serialization.get("flattened"):
             return lambda node: [reader(item) for item in (node if type(node) is list else [node])]
         return lambda node: [reader(item) for item in node]
 
-    def _compile_string(self, shape: Any) -> Reader | None:
-        if "location" in shape.serialization:
-            return None
+    def _string(self, _: Any) -> Reader:
         return lambda node: node.text or "" if hasattr(node, "text") else node
 
 
@@ -132,9 +144,7 @@ def _children(node: Any) -> dict[str, Any]:
 class _Json(_Compiling):
     """Structures, lists and maps of JSON; scalars are as they came."""
 
-    def _compile_structure(self, shape: Any) -> Reader | None:
-        if not _is_plain(shape):
-            return None
+    def _structure(self, shape: Any) -> Reader:
         named = [
             (name, member.serialization.get("name", name), None if _as_it_came(member) else self.reader(member))
             for name, member in shape.members.items()
@@ -152,11 +162,14 @@ class _Json(_Compiling):
 
         return read
 
-    def _compile_list(self, shape: Any) -> Reader:
+    def _list(self, shape: Any) -> Reader:
         if _as_it_came(shape.member):
             return list
         reader = self.reader(shape.member)
         return lambda value: [None if item is None else reader(item) for item in value]
+
+    def _string(self, shape: Any) -> Reader:
+        return self._plain(shape)
 
     def _parse_body_as_json(self, body_contents: bytes) -> Any:
         if not body_contents:
