@@ -10,6 +10,7 @@ from typing import Any
 import jmespath
 from jmespath import functions
 
+from scanner.aws.timestamps import iso_utc
 from scanner.catalog.spec import Text
 
 Item = dict[str, Any]
@@ -107,3 +108,18 @@ def scrubbed(value: Any, path: list[str], replace: Callable[[Any], Any] | None) 
         assert change is not None
         changed[key] = [change(one) for one in inner] if is_list and isinstance(inner, list) else change(inner)
     return changed
+
+
+def moment(value: Any) -> str | None:
+    """A time as ISO 8601 UTC: text, seconds or (CloudWatch Logs) milliseconds since 1970; None if it is no time."""
+    if value is None:
+        return None
+    try:
+        return iso_utc(value / 1000 if isinstance(value, int | float) and value > 1e11 else value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def scalar(value: Any) -> str | None:
+    """A value as text; None stays None."""
+    return None if value is None else str(value)
