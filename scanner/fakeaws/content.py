@@ -191,6 +191,8 @@ class Content:
                 item[hole] = where.account if hole == "OwnerId" else leaf
         if not kind.arn.is_template and kind.arn.text in shape.members:
             item[kind.arn.text] = arn
+        if kind.state:
+            _give_state(item, shape, kind.state, leaf)
         if "OwnerId" in shape.members:
             item["OwnerId"] = where.account
         if kind.tags in shape.members:
@@ -214,6 +216,18 @@ def tags_of(leaf: str) -> dict[str, str]:
     if at % 5 == 4:
         return {}
     return {"Environment": ("Production", "Staging", "Development")[at % 3], "Name": leaf.rsplit("/", 1)[-1]}
+
+
+def _give_state(item: dict[str, Any], shape: AnyShape, path: str, leaf: str) -> None:
+    """The resource's state by its number, so that a fleet has some in each; models that list none keep a word."""
+    *steps, last = path.split(".")
+    for step in steps:
+        if step not in shape.members:
+            return  # a list that gives less than the description
+        shape, item = shape.members[step], item[step]
+    states = getattr(shape.members.get(last), "enum", None)
+    if states:
+        item[last] = states[int(leaf[-5:]) % len(states)]
 
 
 def place(path: str, items: list[Any]) -> dict[str, Any]:

@@ -103,8 +103,22 @@ def _by_uri(service: ServiceModel, raw: Raw) -> tuple[OperationModel, dict[str, 
     for method, pattern, fixed, model in _routes(service):
         found = pattern.fullmatch(raw.path)
         if method == raw.method and found and fixed <= flags:
-            return model, _from_uri(model, found.groupdict(), given)
+            return model, {**_from_body(model, raw.body), **_from_uri(model, found.groupdict(), given)}
     return None
+
+
+def _from_body(model: OperationModel, body: bytes) -> dict[str, Any]:
+    """The parameters in a JSON body (rest-json): those that have no place in the address or the headers."""
+    members = model.input_shape.members if model.input_shape else {}
+    inside = {name: one.serialization.get("name", name) for name, one in members.items() if _is_in_body(one)}
+    if not body or not inside or model.service_model.resolved_protocol != "rest-json":
+        return {}
+    said = orjson.loads(body)
+    return {name: said[word] for name, word in inside.items() if word in said}
+
+
+def _is_in_body(shape: AnyShape) -> bool:
+    return shape.serialization.get("location") is None
 
 
 def _from_uri(model: OperationModel, labels: Mapping[str, str], given: list[tuple[str, str]]) -> dict[str, Any]:
