@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ from scanner.reduce import Counts
 from scanner.store.files import atomic_write, sha256_of
 from scanner.store.snapshots import MANIFEST
 
-EXIT_COMPLETE, EXIT_INCOMPLETE = 0, 3
+EXIT_COMPLETE, EXIT_GATE, EXIT_INCOMPLETE = 0, 1, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,20 @@ def totals(counts: Counts, ledger: list[dict[str, Any]], operations: list[dict[s
         "duplicates": counts.duplicates,
         "cached_cells": sum(line["cached"] for line in ledger),
     }
+
+
+def gated_exit_code(manifest: Mapping[str, Any]) -> int:
+    """The scan's exit code: a complete scan that found too little fails its gate; what is incomplete stays that."""
+    fails = manifest["exit_code"] == EXIT_COMPLETE and manifest["totals"]["resources"] < manifest["min_resources"]
+    return EXIT_GATE if fails else int(manifest["exit_code"])
+
+
+def gate_lines(manifest: Mapping[str, Any]) -> list[str]:
+    """What to say of a gate that failed."""
+    if manifest["exit_code"] != EXIT_GATE:
+        return []
+    found, wanted = manifest["totals"]["resources"], manifest["min_resources"]
+    return [f"min_resources: the scan is complete and found {found:,} resources; at least {wanted:,} were wanted"]
 
 
 def operations_of(stats: Iterable[CallStats]) -> list[dict[str, Any]]:

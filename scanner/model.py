@@ -75,6 +75,9 @@ class TagFilter:
     values: tuple[str, ...] = ()
 
 
+Chosen = tuple[tuple[str, tuple[str, ...]], ...]  # the filters of a scan: name and words of each
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One piece of work: a service (or the tagging API) in one account and region. It becomes exactly one Shard.
@@ -94,6 +97,7 @@ class Unit:
     tags: tuple[TagFilter, ...] = ()
     enrich: tuple[str, ...] = ("*",)  # globs over resource types; () = none
     named_region: bool = True  # the profile names this region literally
+    filters: Chosen = ()
 
     @property
     def name(self) -> str:
@@ -124,6 +128,27 @@ class Cell:
         if self.outcome is Outcome.REGION_DISABLED:
             return self.named_region
         return self.outcome.is_gap
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """A cell as a manifest tells it. `gap`: not known and not expected; `expected`: not known, as the profile says."""
+
+    account_id: str
+    region: str
+    service: str
+    resource_type: str
+    call: str
+    outcome: Outcome
+    gap: bool
+    expected: bool
+    resources: int
+    calls: int
+    code: str
+    message: str
+    affected: int
+    seen_at: str
+    cached: bool
 
 
 @dataclass(frozen=True, slots=True)

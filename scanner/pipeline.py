@@ -19,12 +19,14 @@ from scanner import manifest as ledgers
 from scanner.access import Access, reach_accounts
 from scanner.aws.preload import SERVICES_VARIABLE
 from scanner.aws.settings import DoorSettings
-from scanner.catalog import Catalog, load_catalog
+from scanner.catalog import Catalog
 from scanner.errors import GapError, Interrupted, NoCredentialsError, SnapshotError, Stopped
-from scanner.executors import processes, serial
+from scanner.executors import get as get_executor
+from scanner.executors.processes import Lost
+from scanner.filters import digest
 from scanner.formats import get as get_format
 from scanner.model import Cell, Job, Note, Outcome, Shard, Unit
-from scanner.plan import jobs_of, plan, planned_cells, select_types
+from scanner.plan import jobs_of, left_out, plan, planned_cells, select_types
 from scanner.profile import LoadedProfile
 from scanner.reduce import reduce
 from scanner.store.cache import Cache, default_cache_dir
@@ -52,6 +54,7 @@ class _Run:
 
     folder: Path
     started_at: str
+    catalog: Catalog
     units: tuple[Unit, ...] = ()
     shards: list[Shard] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)  # of accounts and units that left no shard
@@ -65,14 +68,15 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
     raised as Interrupted by the caller's handlers, end the workers and still give a snapshot of what was finished.
     """
     hooks = hooks or Hooks()
-    profile, catalog = loaded.profile, load_catalog()
+    profile, catalog = loaded.profile, loaded.catalog
     door = door_settings(loaded)
     cache = open_cache(loaded, hooks)
     warm_up(loaded, catalog)
     access = reach_accounts(profile, door, catalog, cache)
     if not access.reached:
         raise NoCredentialsError(no_credentials_message(access))
-    run = _Run(_new_folder(loaded), _now(), plan(profile, catalog, access.reached), cells=list(access.cells))
+    run = _Run(_new_folder(loaded), _now(), catalog, plan(profile, catalog, access.reached), cells=list(access.cells))
+    run.cells.extend(left_out(profile, catalog, access.reached))
     spec = _work_spec(loaded, door, catalog, run)
     hooks.on_plan(run.units)
     try:
@@ -85,18 +89,22 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
     for unit in run.units:
         if unit.name not in finished:
             run.cells.extend(planned_cells(catalog, unit, Outcome.INTERRUPTED, "the scan was stopped before"))
-    return _snapshot(loaded, access, catalog, run)
+    snapshot = _snapshot(loaded, access, catalog, run)
+    for line in ledgers.gate_lines(snapshot.manifest):
+        hooks.on_note(Note("ERROR", line))
+    return snapshot
 
 
 def warm_up(loaded: LoadedProfile, catalog: Catalog) -> None:
     """Let the fork server load its models while STS is asked."""
-    if loaded.profile.execution.executor != "processes":
+    start = getattr(get_executor(loaded.profile.execution.executor), "warm_up", None)
+    if start is None:
         return
     words = [loaded.profile.services, *(one.services for one in loaded.profile.accounts if one.services)]
     services = {kind.service for some in words for kind in select_types(catalog, some)}
     # Read by the fork server's preload; the variable is for our own children only.
     os.environ[SERVICES_VARIABLE] = ",".join(sorted(services))
-    processes.warm_up()
+    start()
 
 
 def door_settings(loaded: LoadedProfile) -> DoorSettings:
@@ -149,8 +157,8 @@ def _shards(
         for one in said:
             if isinstance(one, Note):
                 hooks.on_note(one)
-            elif isinstance(one, processes.Lost):
-                yield _lost(one)
+            elif isinstance(one, Lost):
+                yield _lost(one, run.catalog)
             else:
                 if cache:
                     cache.put(spec.key(by_name[one.unit]), one)
@@ -159,16 +167,12 @@ def _shards(
 
 def _execute(
     loaded: LoadedProfile, access: Access, spec: WorkSpec, units: list[Unit], run: _Run
-) -> Generator[Shard | Note | processes.Lost, None, None]:
+) -> Generator[Shard | Note | Lost, None, None]:
     make_worker = partial(Worker, spec)
     execution = loaded.profile.execution
-    jobs = _jobs(access, units, run)
-    if execution.executor == "serial":
-        yield from serial.run(jobs, make_worker)
-        return
     slots = slots_for(execution.max_workers, execution.memory_limit_mb, len(list(jobs_of(units))))
     if units:
-        yield from processes.run(jobs, make_worker, slots=slots)
+        yield from get_executor(execution.executor).run(_jobs(access, units, run), make_worker, slots=slots)
 
 
 def _jobs(access: Access, units: list[Unit], run: _Run) -> Iterator[Job]:
@@ -178,7 +182,7 @@ def _jobs(access: Access, units: list[Unit], run: _Run) -> Iterator[Job]:
             yield Job(group, access.keys(group[0].account))
         except GapError as gap:
             for unit in group:
-                cells = planned_cells(load_catalog(), unit, Outcome.CREDENTIALS, gap.message)
+                cells = planned_cells(run.catalog, unit, Outcome.CREDENTIALS, gap.message)
                 run.shards.append(Shard(unit.name, None, 0, cells))
 
 
@@ -190,17 +194,20 @@ def slots_for(max_workers: int | None, memory_limit_mb: int | None, jobs: int) -
     return max(1, min(max_workers or 8, 2 * cores, by_memory, jobs))
 
 
-def _lost(lost: processes.Lost) -> Shard:
+def _lost(lost: Lost, catalog: Catalog) -> Shard:
     message = f"its worker died twice: {lost.reason}"
-    return Shard(lost.unit.name, None, 0, planned_cells(load_catalog(), lost.unit, Outcome.LOST, message))
+    return Shard(lost.unit.name, None, 0, planned_cells(catalog, lost.unit, Outcome.LOST, message))
 
 
 def _work_spec(loaded: LoadedProfile, door: DoorSettings, catalog: Catalog, run: _Run) -> WorkSpec:
     versions = ledgers.versions(catalog.version)
     parts = {name: versions[name] for name in ("aws-scanner", "catalog")}
     parts["endpoint"] = door.endpoint_url or os.environ.get("AWS_ENDPOINT_URL", "")
+    parts["filter_code"] = digest(loaded.profile.chosen_filters)
     threads = loaded.profile.execution.service_workers
-    return WorkSpec(door, str(make_private_dir(run.folder / "shards")), threads, tuple(sorted(parts.items())))
+    folders = tuple(one.resolve() for one in loaded.profile.catalog_dirs)
+    scratch = str(make_private_dir(run.folder / "shards"))
+    return WorkSpec(door, scratch, threads, tuple(sorted(parts.items())), folders)
 
 
 def _new_folder(loaded: LoadedProfile) -> Path:
@@ -244,6 +251,7 @@ def _finish(folder: Path, stopped: dict[str, Any]) -> Snapshot:
     counts = reduce(sorted((folder / "shards").glob("*.jsonl.zst")), folder)
     said = stopped["manifest"]
     said["totals"] = ledgers.totals(counts, said["ledger"], said["operations"])
+    said["exit_code"] = ledgers.gated_exit_code(said)
     snapshot = Snapshot(folder, said | ledgers.counted(counts))
     # Records before reports: a report points to the files that are there.
     for name in sorted(stopped["formats"], key=lambda one: one in stopped["rows"]):
@@ -279,6 +287,8 @@ def _manifest(loaded: LoadedProfile, access: Access, catalog: Catalog, run: _Run
             "digest": loaded.digest,
             "path": str(loaded.path) if loaded.path else None,
         },
+        "selection": {"filters": {name: list(words) for name, words in loaded.profile.chosen_filters}},
+        "min_resources": loaded.profile.min_resources,
         "started_at": run.started_at,
         "finished_at": _now(),
         "exit_code": 128 + run.signum if run.signum else incomplete,

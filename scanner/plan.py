@@ -10,6 +10,7 @@ from itertools import groupby
 from scanner.catalog import Catalog
 from scanner.catalog.spec import ResourceType
 from scanner.collectors.tagging import GET_RESOURCES, SERVICE
+from scanner.filters import blindness
 from scanner.model import GLOBAL, Account, Cell, Outcome, TagFilter, Unit
 from scanner.profile import AccountSpec, Profile
 
@@ -65,6 +66,20 @@ def plan(profile: Profile, catalog: Catalog, reached: Sequence[Reached]) -> tupl
     return tuple(sorted(units, key=lambda unit: unit.name))
 
 
+def left_out(profile: Profile, catalog: Catalog, reached: Sequence[Reached]) -> tuple[Cell, ...]:
+    """What is not asked because a filter could not judge the answer: a cell per type and region, with the reason."""
+    left: list[tuple[str, Unit]] = []
+    for one in reached:
+        _, kinds = _route(profile, catalog, one)
+        for reason, blind in groupby(kinds, key=lambda kind: _blind(profile, kind)):
+            left += [(reason, unit) for unit in _asked(profile, catalog, one, tuple(blind)) if reason]
+        if _wants_tagging(profile, one):
+            reason = _blind(profile, None)
+            left += [(reason, unit) for unit in _tagging_units(profile, catalog, one) if reason]
+    skipped = Outcome.SKIPPED
+    return tuple(cell for why, unit in left for cell in planned_cells(catalog, unit, skipped, why, lists_only=True))
+
+
 def jobs_of(units: Iterable[Unit]) -> Iterator[tuple[Unit, ...]]:
     """Units by account and region: each group is one worker's job."""
 
@@ -75,9 +90,11 @@ def jobs_of(units: Iterable[Unit]) -> Iterator[tuple[Unit, ...]]:
         yield tuple(group)
 
 
-def planned_cells(catalog: Catalog, unit: Unit, outcome: Outcome, message: str) -> tuple[Cell, ...]:
+def planned_cells(
+    catalog: Catalog, unit: Unit, outcome: Outcome, message: str, *, lists_only: bool = False
+) -> tuple[Cell, ...]:
     """The cells of a unit that left no shard (lost, interrupted): each planned call with this outcome."""
-    calls = [("*", GET_RESOURCES.operation)] if unit.collector == "tagging" else _calls_of(catalog, unit)
+    calls = [("*", GET_RESOURCES.operation)] if unit.collector == "tagging" else _calls_of(catalog, unit, lists_only)
     return tuple(
         Cell(
             account_id=unit.account.id,
@@ -93,9 +110,10 @@ def planned_cells(catalog: Catalog, unit: Unit, outcome: Outcome, message: str) 
     )
 
 
-def _calls_of(catalog: Catalog, unit: Unit) -> list[tuple[str, str]]:
+def _calls_of(catalog: Catalog, unit: Unit, lists_only: bool) -> list[tuple[str, str]]:
     kinds = [catalog.type_of(unit.service, name) for name in unit.types]
-    return sorted({(kind.resource_type, call.operation) for kind in kinds for call in kind.calls})
+    calls = [(kind.resource_type, call) for kind in kinds for call in (kind.calls[:1] if lists_only else kind.calls)]
+    return sorted({(name, call.operation) for name, call in calls})
 
 
 def _keys(kinds: Iterable[ResourceType]) -> set[tuple[str, str]]:
@@ -103,49 +121,73 @@ def _keys(kinds: Iterable[ResourceType]) -> set[tuple[str, str]]:
 
 
 def _units_of(profile: Profile, catalog: Catalog, one: Reached) -> Iterator[Unit]:
-    words = list(one.spec.services if one.spec.services is not None else profile.services)
-    filters = tuple(one.spec.tags if one.spec.tags is not None else profile.tags)
-    kinds = select_types(catalog, words)
-    by_tags, by_service = _route(profile, kinds, filters)
+    by_tags, kinds = _route(profile, catalog, one)
     if by_tags:
-        only = () if words == ["*"] else tuple(sorted({kind.resource_type for kind in kinds}))
-        for region in one.regions:
-            yield Unit(one.account, region, region, "tagging", SERVICE, (), only, filters, (), region in one.named)
-    for service, group in groupby(by_service, key=lambda kind: (kind.service, kind.scope, kind.home)):
-        yield from _service_units(profile, catalog, one, service, tuple(kind.kind for kind in group), filters)
+        yield from _tagging_units(profile, catalog, one)
+    yield from _asked(profile, catalog, one, tuple(kind for kind in kinds if not _blind(profile, kind)))
 
 
-def _route(
-    profile: Profile, kinds: tuple[ResourceType, ...], filters: tuple[TagFilter, ...]
-) -> tuple[bool, tuple[ResourceType, ...]]:
-    """Whether the tagging API is asked, and which types their own services are asked for."""
-    if profile.collector == "services":
+def _route(profile: Profile, catalog: Catalog, one: Reached) -> tuple[bool, tuple[ResourceType, ...]]:
+    """Whether the tagging API is asked, and which types their own services are asked for, filters permitting."""
+    kinds = _selected(profile, catalog, one)
+    if not _wants_tagging(profile, one) or _blind(profile, None):
         return False, kinds
-    if profile.collector == "tagging":
-        return True, ()
     if profile.collector == "both":
         return True, kinds
-    if filters or profile.all_services:
-        return True, tuple(kind for kind in kinds if not kind.tagging_api)
-    return False, kinds
+    return True, tuple(kind for kind in kinds if not kind.tagging_api and profile.collector == "auto")
+
+
+def _wants_tagging(profile: Profile, one: Reached) -> bool:
+    """Whether the profile has the tagging API asked for this account."""
+    by_tags = bool(_tag_filters(profile, one)) or profile.all_services
+    return profile.collector in ("tagging", "both") or (profile.collector == "auto" and by_tags)
+
+
+def _selected(profile: Profile, catalog: Catalog, one: Reached) -> tuple[ResourceType, ...]:
+    """The types that the profile names for an account."""
+    return select_types(catalog, _words(profile, one))
+
+
+def _words(profile: Profile, one: Reached) -> list[str]:
+    return list(one.spec.services if one.spec.services is not None else profile.services)
+
+
+def _tag_filters(profile: Profile, one: Reached) -> tuple[TagFilter, ...]:
+    return tuple(one.spec.tags if one.spec.tags is not None else profile.tags)
+
+
+def _blind(profile: Profile, kind: ResourceType | None) -> str:
+    """Why the profile's filters cannot judge a type, or (None) what the tagging API tells; "" where they can."""
+    return blindness(profile.chosen_filters, kind)
+
+
+def _tagging_units(profile: Profile, catalog: Catalog, one: Reached) -> Iterator[Unit]:
+    kinds = _selected(profile, catalog, one)
+    only = () if _words(profile, one) == ["*"] else tuple(sorted({kind.resource_type for kind in kinds}))
+    tags, filters = _tag_filters(profile, one), profile.chosen_filters
+    for region in one.regions:
+        named = region in one.named
+        yield Unit(one.account, region, region, "tagging", SERVICE, (), only, tags, (), named, filters)
+
+
+def _asked(profile: Profile, catalog: Catalog, one: Reached, kinds: tuple[ResourceType, ...]) -> Iterator[Unit]:
+    """The units in which these types are asked from their own services."""
+    for service, group in groupby(kinds, key=lambda kind: (kind.service, kind.scope, kind.home)):
+        yield from _service_units(profile, catalog, one, service, tuple(kind.kind for kind in group))
 
 
 def _service_units(
-    profile: Profile,
-    catalog: Catalog,
-    one: Reached,
-    service: tuple[str, str, str],
-    kinds: tuple[str, ...],
-    filters: tuple[TagFilter, ...],
+    profile: Profile, catalog: Catalog, one: Reached, service: tuple[str, str, str], kinds: tuple[str, ...]
 ) -> Iterator[Unit]:
     client, scope, home = service
-    enrich = _enrich(profile, catalog)
+    tags, enrich, filters = _tag_filters(profile, one), _enrich(profile, catalog), profile.chosen_filters
     if scope == "global":
         region = home or GLOBAL_HOMES.get(one.account.partition) or catalog.regions[one.account.partition][0]
-        yield Unit(one.account, region, GLOBAL, "services", client, kinds, (), filters, enrich)
+        yield Unit(one.account, region, GLOBAL, "services", client, kinds, (), tags, enrich, True, filters)
         return
     for region in one.regions:
-        yield Unit(one.account, region, region, "services", client, kinds, (), filters, enrich, region in one.named)
+        named = region in one.named
+        yield Unit(one.account, region, region, "services", client, kinds, (), tags, enrich, named, filters)
 
 
 def _enrich(profile: Profile, catalog: Catalog) -> tuple[str, ...]:

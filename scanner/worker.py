@@ -14,13 +14,14 @@ from scanner.aws.calls import Lane
 from scanner.aws.clients import Clients
 from scanner.aws.outcomes import one_line
 from scanner.aws.settings import DoorSettings
-from scanner.catalog import load_catalog
+from scanner.catalog import Catalog, load_catalog
 from scanner.catalog.arns import ArnParser
 from scanner.catalog.spec import ResourceType
 from scanner.collectors.ledger import Ledger
 from scanner.collectors.services import Pools, TypeScan
 from scanner.collectors.tagging import TaggingScan
 from scanner.errors import GapError
+from scanner.filters import sift
 from scanner.model import Job, Outcome, Shard, Unit
 from scanner.store.cache import unit_key
 from scanner.store.shards import ShardWriter
@@ -34,6 +35,7 @@ class WorkSpec:
     scratch: str
     threads: int
     key_parts: tuple[tuple[str, str], ...]  # what else the cache key is made of: versions, endpoint, redaction
+    catalog_dirs: tuple[Path, ...] = ()
 
     def key(self, unit: Unit) -> str:
         """The unit's cache key under this scan's circumstances."""
@@ -52,8 +54,9 @@ class _UnitRun:
         self.ledger = Ledger(unit)
         self.writer = ShardWriter(spec.shard_path(unit), unit.name, spec.key(unit))
         self.running = 0
-        catalog = load_catalog()
-        self.kinds = {kind: catalog.type_of(unit.service, kind) for kind in _with_parents(unit)}
+        self.catalog_dirs = spec.catalog_dirs
+        catalog = load_catalog(spec.catalog_dirs)
+        self.kinds = {kind: catalog.type_of(unit.service, kind) for kind in _with_parents(unit, catalog)}
 
     def first_steps(self) -> list[_Step]:
         """What can start at once: types without a parent, or the tagging API."""
@@ -85,7 +88,7 @@ class _Step:
     def _scan(self) -> list[_Step]:
         run = self.run
         if self.kind is None:
-            scan = TaggingScan(run.unit, run.lane, run.ledger, _arn_parser(), _cfn_types())
+            scan = TaggingScan(run.unit, run.lane, run.ledger, *_arns_of(run.catalog_dirs))
             self._write(scan.run())
             return []
         below = [kind for kind in run.kinds.values() if kind.of_parent == self.kind.kind]
@@ -97,16 +100,24 @@ class _Step:
         return [_Step(run, kind, types) for kind in below]
 
     def _write(self, records: Iterator[dict[str, object]]) -> None:
-        for record in records:
+        for record in sift(records, self.run.unit.filters, self._note_unjudged):
             self.run.writer.add(record)
 
+    def _note_unjudged(self, name: str) -> None:
+        """A resource that a filter could not judge is not in the inventory, and that is a gap."""
+        message = f"AWS did not say what filter {name} asks for"
+        self._note_gap(GapError(Outcome.TRUNCATED, "NotJudged", message))
+
     def _note_defect(self, error: Exception) -> None:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        message = one_line(f"{error} ({Path(frame.filename).name}:{frame.lineno})")
+        self._note_gap(GapError(Outcome.ERROR, type(error).__name__, message))
+
+    def _note_gap(self, gap: GapError) -> None:
         name, operation = ("*", "get_resources")
         if self.kind:
             name, operation = self.kind.resource_type, self.kind.list.operation
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        message = one_line(f"{error} ({Path(frame.filename).name}:{frame.lineno})")
-        self.run.ledger.gap(name, operation, GapError(Outcome.ERROR, type(error).__name__, message))
+        self.run.ledger.gap(name, operation, gap)
 
 
 class Worker:
@@ -114,7 +125,7 @@ class Worker:
 
     def __init__(self, spec: WorkSpec) -> None:
         self._spec = spec
-        self._clients = Clients(spec.door, load_catalog().operations())
+        self._clients = Clients(spec.door, load_catalog(spec.catalog_dirs).operations())
         self._types = ThreadPoolExecutor(spec.threads)
         self._pools = Pools(ThreadPoolExecutor(spec.threads), ThreadPoolExecutor(spec.threads))
         # Cyclic garbage is rare here and its collector costs a quarter of the time that large pages need.
@@ -146,11 +157,11 @@ def _start(pool: ThreadPoolExecutor, step: _Step, waiting: dict[Future[list[_Ste
     waiting[pool.submit(step)] = step.run
 
 
-def _with_parents(unit: Unit) -> list[str]:
+def _with_parents(unit: Unit, catalog: Catalog) -> list[str]:
     """The kinds of a unit and, above them, the kinds that must be listed to ask for them."""
     if unit.collector == "tagging":
         return []
-    catalog, kinds = load_catalog(), list(unit.types)
+    kinds = list(unit.types)
     for kind in kinds:
         parent = catalog.type_of(unit.service, kind).of_parent
         if parent and parent not in kinds:
@@ -159,10 +170,7 @@ def _with_parents(unit: Unit) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _arn_parser() -> ArnParser:
-    return ArnParser(load_catalog().types)
-
-
-@lru_cache(maxsize=1)
-def _cfn_types() -> dict[str, str]:
-    return {f"{kind.service}:{kind.kind}": kind.cfn for kind in load_catalog().types if kind.cfn}
+def _arns_of(catalog_dirs: tuple[Path, ...]) -> tuple[ArnParser, dict[str, str]]:
+    """What reads ARNs, and the CloudFormation names of the types that they are of."""
+    types = load_catalog(catalog_dirs).types
+    return ArnParser(types), {f"{kind.service}:{kind.kind}": kind.cfn for kind in types if kind.cfn}

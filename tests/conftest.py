@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,9 @@ from typing import Any
 import orjson
 import pytest
 import yaml
+from platformdirs import user_cache_dir
 
+from scanner.catalog import load_catalog
 from scanner.fakeaws import FakeAws
 from scanner.store.snapshots import Snapshot, load_snapshot
 
@@ -67,6 +70,11 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     (tmp_path / "home").mkdir()
+    compiled = Path(user_cache_dir("aws-scanner"), f"catalog-{load_catalog().version}.json")
+    if compiled.exists():
+        # Else each test would compile the catalog again.
+        (tmp_path / "cache" / "aws-scanner").mkdir(parents=True)
+        shutil.copy(compiled, tmp_path / "cache" / "aws-scanner")
     return Bench(tmp_path)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from scanner.catalog import derived
 from scanner.catalog.spec import Call, ResourceType, Text
+from scanner.errors import CatalogError
+from scanner.plugins import catalog_folders
 
 COMPILER = 1  # part of the version: raise it when the same YAML compiles to something else
 FOLDER = Path(__file__).parent
@@ -81,39 +83,45 @@ class Catalog:
 
 
 def load_catalog(extra_dirs: tuple[Path, ...] = ()) -> Catalog:
-    """The catalog of the package, with the YAML files of `extra_dirs` added. Raises CatalogError."""
-    return _load(tuple(extra_dirs))
+    """The catalog of the package, of installed catalog packages and of `extra_dirs`. Raises CatalogError."""
+    return _load(_folders(extra_dirs))
 
 
 def yaml_files(extra_dirs: tuple[Path, ...] = ()) -> list[Path]:
-    """The service files of the catalog, in order."""
-    found = [path for folder in (FOLDER, *extra_dirs) for path in sorted(folder.glob("*.yaml"))]
-    return [path for path in found if path.name not in ("aliases.yaml", "arns.yaml")]
+    """The service files of the catalog, in order: the package's own, then those that were added to it."""
+    return _files((FOLDER, *_folders(extra_dirs)))
+
+
+def _folders(extra_dirs: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The folders beside the package's own, each once."""
+    found = dict.fromkeys(path.resolve() for path in (*catalog_folders(), *extra_dirs))
+    return tuple(path for path in found if path != FOLDER)
+
+
+def _files(folders: tuple[Path, ...]) -> list[Path]:
+    found = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
+    return [path for path in found if path.parent != FOLDER or path.name not in ("aliases.yaml", "arns.yaml")]
 
 
 @lru_cache(maxsize=8)
-def _load(extra_dirs: tuple[Path, ...]) -> Catalog:
+def _load(folders: tuple[Path, ...]) -> Catalog:
     digest = hashlib.sha256(f"{COMPILER} {version('botocore')}".encode())
-    for path in [*yaml_files(extra_dirs), FOLDER / "aliases.yaml", FOLDER / "arns.yaml"]:
-        digest.update(path.read_bytes())
+    for path in [*_files((FOLDER, *folders)), FOLDER / "aliases.yaml", FOLDER / "arns.yaml"]:
+        try:
+            digest.update(path.read_bytes())
+        except OSError as error:
+            raise CatalogError([f"{path}: cannot be read: {error.strerror}"]) from None
     stamp = digest.hexdigest()[:16]
-    return _from_cache(stamp) or _compiled(stamp, extra_dirs)
+    return _from_cache(stamp) or _compiled(stamp, folders)
 
 
-def _compiled(stamp: str, extra_dirs: tuple[Path, ...]) -> Catalog:
+def _compiled(stamp: str, folders: tuple[Path, ...]) -> Catalog:
     # Only a catalog that has changed needs botocore's models, and with them half a second.
-    from scanner.catalog.compile import compile_source, read_source
+    from scanner.catalog.check import compiled
     from scanner.catalog.models import region_names
     from scanner.catalog.strict_yaml import load_marked
-    from scanner.errors import CatalogError
 
-    problems: list[str] = []
-    kinds: list[ResourceType] = []
-    for path in yaml_files(extra_dirs):
-        try:
-            kinds.extend(compile_source(read_source(path)))
-        except CatalogError as error:
-            problems.extend(error.problems)
+    problems, kinds = compiled(_files((FOLDER, *folders)), is_proved=lambda path: path.parent == FOLDER)
     if problems:
         raise CatalogError(problems)
     aliases, _ = load_marked((FOLDER / "aliases.yaml").read_text())

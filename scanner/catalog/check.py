@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,18 +57,29 @@ class CheckResult:
 
 def check(extra_dirs: tuple[Path, ...] = ()) -> CheckResult:
     """Check every YAML file of the catalog."""
-    result = CheckResult(notes=external.notes())
-    for path in yaml_files(extra_dirs):
+    problems, kinds = compiled(yaml_files(extra_dirs), is_proved=lambda _: False)
+    return CheckResult(problems, len(kinds), sum(len(kind.calls) for kind in kinds), external.notes())
+
+
+def compiled(files: list[Path], is_proved: Callable[[Path], bool]) -> tuple[list[str], list[ResourceType]]:
+    """The problems and the types of these files. A file that is proved already, by the tests, is only compiled."""
+    problems: list[str] = []
+    found: dict[tuple[str, str], Path] = {}
+    kinds: list[ResourceType] = []
+    for path in files:
         try:
             source = read_source(path)
-            kinds = compile_source(source)
+            compiled = compile_source(source)
         except CatalogError as error:
-            result.problems.extend(error.problems)
+            problems.extend(error.problems)
             continue
-        result.entries += len(kinds)
-        result.calls += sum(len(kind.calls) for kind in kinds)
-        result.problems.extend(check_source(source, kinds))
-    return result
+        problems.extend([] if is_proved(path) else check_source(source, compiled))
+        for kind in compiled:
+            other = found.setdefault((kind.service, kind.kind), path)
+            if other != path:
+                problems.append(f"{kind.service}:{kind.kind} is defined twice, in {other} and in {path}: remove one")
+        kinds.extend(compiled)
+    return problems, kinds
 
 
 def check_source(source: Source, kinds: tuple[ResourceType, ...]) -> Iterator[str]:

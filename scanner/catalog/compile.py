@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scanner.catalog import models
+from scanner.catalog import FOLDER, models
 from scanner.catalog.paths import HOLE, members_of, type_of_items
 from scanner.catalog.spec import RESERVED_HOLES, Call, ResourceType, Text
 from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked
@@ -24,6 +24,18 @@ CALL_KEYS = ("call", "in", "out", "batch", "key", "take", "page", "failed", "non
 PAGE_KEYS = ("input", "output", "more", "size")
 
 
+# What a key's value is; text where nothing stands here.
+_WANTED: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("resources", "with", "in", "page"), (dict,)),
+    **dict.fromkeys(("list", "get", "tags"), (str, dict)),
+    **dict.fromkeys(("redact", "volatile", "none", "off"), (list,)),
+    **dict.fromkeys(("of", "iam", "input", "output"), (str, list)),
+    **dict.fromkeys(("batch", "size"), (int,)),
+    "tagging": (bool,),
+}
+_NAMES = {str: "text", dict: "a mapping", list: "a list", int: "a number", bool: "true or false"}
+
+
 @dataclass(slots=True)
 class Source:
     """One YAML file of the catalog: its value, and where things stand in it."""
@@ -35,7 +47,7 @@ class Source:
     def where(self, path: tuple[str | int, ...]) -> str:
         """file:line:column: path - as every problem begins."""
         line, column = self.locate(path)
-        return f"{self.path.name}:{line}:{column}: {'.'.join(str(step) for step in path)}"
+        return f"{_shown(self.path)}:{line}:{column}: {'.'.join(str(step) for step in path)}"
 
 
 def read_source(path: Path) -> Source:
@@ -43,10 +55,19 @@ def read_source(path: Path) -> Source:
     try:
         doc, locate = load_marked(path.read_text(encoding="utf-8"))
     except YamlProblem as problem:
-        raise CatalogError([f"{path.name}:{problem.line}:{problem.column}: {problem.message}"]) from None
+        raise CatalogError([f"{_shown(path)}:{problem.line}:{problem.column}: {problem.message}"]) from None
+    except OSError as error:
+        raise CatalogError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise CatalogError([f"{path}: is not UTF-8 (byte {error.start})"]) from None
     if not isinstance(doc, dict):
-        raise CatalogError([f"{path.name}:1:1: a mapping with `service` and `resources` is wanted"])
+        raise CatalogError([f"{_shown(path)}:1:1: a mapping with `service` and `resources` is wanted"])
     return Source(path, doc, locate)
+
+
+def _shown(path: Path) -> str:
+    """A file of the package by its name, one of somebody else's folder with its way there."""
+    return path.name if path.parent == FOLDER else str(path)
 
 
 def compile_source(source: Source) -> tuple[ResourceType, ...]:
@@ -56,6 +77,10 @@ def compile_source(source: Source) -> tuple[ResourceType, ...]:
     if compiler.problems:
         raise CatalogError(compiler.problems)
     return kinds
+
+
+def _in_words(types: tuple[type, ...]) -> str:
+    return " or ".join(_NAMES[one] for one in types)
 
 
 def unknown(word: str, allowed: Any) -> str:
@@ -71,7 +96,8 @@ class _Compiler:
         self.problems: list[str] = []
 
     def service(self) -> tuple[ResourceType, ...]:
-        self._known_keys((), self._doc, SERVICE_KEYS)
+        if not self._known_keys((), self._doc, SERVICE_KEYS):
+            return ()
         self._service = str(self._doc.get("service", ""))
         if models.service_model(self._service) is None:
             near = unknown(self._service, models.service_names())
@@ -79,15 +105,16 @@ class _Compiler:
             return ()
         if self._doc.get("scope", "regional") not in ("regional", "global"):
             self._problem(("scope",), "is `regional` or `global`")
-        resources = self._doc.get("resources")
-        if not isinstance(resources, dict):
-            self._problem(("resources",), "a mapping of resource types is wanted")
-            return ()
-        found = (self._type(kind, entry) for kind, entry in resources.items())
+        if "resources" not in self._doc:
+            self._problem((), "needs `resources`, a mapping of resource types")
+        found = (self._type(kind, entry) for kind, entry in self._doc.get("resources", {}).items())
         return tuple(kind for kind in found if kind)
 
-    def _type(self, kind: str, entry: Any) -> ResourceType | None:
+    def _type(self, kind: Any, entry: Any) -> ResourceType | None:
         at: tuple[str | int, ...] = ("resources", kind)
+        if not isinstance(kind, str):
+            self._problem(at, f"{kind!r} is no name of a type: text is wanted")
+            return None
         if not self._known_keys(at, entry, TYPE_KEYS):
             return None
         missing = [key for key in ("list", "arn") if key not in entry]
@@ -204,7 +231,10 @@ class _Compiler:
         for key in value:
             if key not in allowed:
                 self._problem((*at, key), f"unknown key {key!r}{unknown(key, allowed)}; allowed: {', '.join(allowed)}")
-        return True
+        wrong = [key for key in allowed if key in value and not isinstance(value[key], _WANTED.get(key, (str,)))]
+        for key in wrong:
+            self._problem((*at, key), f"{value[key]!r} is not allowed; {_in_words(_WANTED.get(key, (str,)))} is wanted")
+        return not wrong
 
     def _problem(self, at: tuple[str | int, ...], message: str) -> None:
         self.problems.append(f"{self._source.where(at)}: {message}")

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from scanner.cli import check, demo, fake_aws, iam_policy, plan, report, scan, schema, types, version
+from scanner.cli.filters import FilteredCommand
 from scanner.errors import Interrupted, ScannerError
 
 app = typer.Typer(
@@ -18,7 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (scan, plan, report, demo, check, types, iam_policy, schema, fake_aws, version):
+for command in (scan, plan):
+    app.command(name=command.NAME, help=command.__doc__, cls=FilteredCommand)(command.run)
+for command in (report, demo, check, types, iam_policy, schema, fake_aws, version):
     app.command(name=command.NAME, help=command.__doc__)(command.run)
 
 

@@ -1,20 +1,42 @@
-"""Prove every entry of the catalog against botocore's models. Exit 2 where one does not fit."""
+"""Prove every entry of the catalog against botocore's models. Exit 2 where one does not fit.
+
+Examples: aws-scanner check; aws-scanner check --catalog-dir catalogs
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 NAME = "check"
 
+CATALOG_DIRS = Annotated[
+    list[Path] | None,
+    typer.Option("--catalog-dir", metavar="DIR", help="A folder with catalog files of your own; repeatable."),
+]
 
-def run() -> None:
+
+def run(catalog_dirs: CATALOG_DIRS = None) -> None:
     """Entry of `aws-scanner check`."""
     from scanner.catalog.check import check
 
-    result = check()
+    result = check(folders_of(catalog_dirs))
     for problem in result.problems:
         typer.echo(problem, err=True)
     for note in result.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"{result.entries} resource types, {result.calls} calls, {len(result.problems)} problems")
     raise typer.Exit(2 if result.problems else 0)
+
+
+def folders_of(catalog_dirs: list[Path] | None) -> tuple[Path, ...]:
+    """The folders of --catalog-dir. Raises ProfileError for one without catalog files."""
+    from scanner.errors import ProfileError
+
+    folders = tuple(catalog_dirs or ())
+    empty = [f"--catalog-dir {one}: no such folder with *.yaml files" for one in folders if not any(one.glob("*.yaml"))]
+    if empty:
+        raise ProfileError(empty)
+    return folders

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from scanner.cli.check import CATALOG_DIRS, folders_of
+
 NAME = "fake-aws"
 
 
@@ -17,8 +19,10 @@ def run(
         list[str] | None,
         typer.Option("--rule", metavar="FAULT:SERVICE:OPERATION:REGION", help="deny, throttle or error500; globs."),
     ] = None,
+    catalog_dirs: CATALOG_DIRS = None,
 ) -> None:
     """Entry of `aws-scanner fake-aws`."""
-    from scanner.fakeaws import serve
+    from scanner.fakeaws import Fleet, serve
 
-    serve(port=port, items=items, latency_s=latency_ms / 1000, rules=rules or [], announce=typer.echo)
+    fleet, folders = Fleet(items=items), folders_of(catalog_dirs)
+    serve(fleet, port=port, latency_s=latency_ms / 1000, rules=rules or [], catalog_dirs=folders, announce=typer.echo)

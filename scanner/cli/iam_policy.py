@@ -14,11 +14,11 @@ def run(profile: PROFILE = None, settings: SET = None) -> None:
     import orjson
 
     from scanner.access import offline_accounts
-    from scanner.catalog import load_catalog
     from scanner.plan import needs_region_list, plan, region_patterns
     from scanner.profile import load_profile
 
-    loaded, catalog = load_profile(profile, overrides_of(settings or [])), load_catalog()
+    loaded = load_profile(profile, overrides_of(settings or []))
+    catalog = loaded.catalog
     units = plan(loaded.profile, catalog, offline_accounts(loaded.profile, catalog))
     kinds = {(unit.service, kind) for unit in units for kind in unit.types}
     tagging = any(unit.collector == "tagging" for unit in units)

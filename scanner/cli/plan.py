@@ -5,7 +5,7 @@ With --offline nothing is asked of AWS. Examples: aws-scanner plan prod; aws-sca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +15,7 @@ from scanner.cli.scan import PROFILE, SET, overrides_of
 if TYPE_CHECKING:
     from scanner.catalog import Catalog
     from scanner.catalog.spec import ResourceType
-    from scanner.model import Unit
+    from scanner.model import Cell, Unit
     from scanner.plan import Reached
 
 NAME = "plan"
@@ -33,15 +33,15 @@ def run(
 def show(profile: str | None, overrides: Mapping[str, Any], *, offline: bool) -> None:
     """Print the plan on stdout. Raises NoCredentialsError where no account answers."""
     from scanner.access import offline_accounts, reach_accounts
-    from scanner.catalog import load_catalog
     from scanner.cli.talk import set_up_log
     from scanner.errors import NoCredentialsError
     from scanner.pipeline import Hooks, door_settings, no_credentials_message, open_cache
-    from scanner.plan import plan
+    from scanner.plan import left_out, plan
     from scanner.profile import load_profile
 
     set_up_log("WARNING")
-    loaded, catalog = load_profile(profile, overrides), load_catalog()
+    loaded = load_profile(profile, overrides)
+    catalog = loaded.catalog
     if offline:
         reached = offline_accounts(loaded.profile, catalog)
     else:
@@ -56,6 +56,7 @@ def show(profile: str | None, overrides: Mapping[str, Any], *, offline: bool) ->
     units = plan(loaded.profile, catalog, reached)
     _accounts(reached)
     _types(units, catalog)
+    _left_out(left_out(loaded.profile, catalog, reached))
     _settings(loaded.origins, loaded.profile)
 
 
@@ -83,6 +84,16 @@ def _types(units: tuple[Unit, ...], catalog: Catalog) -> None:
     typer.echo("\nIAM actions needed")
     for action in catalog.iam_actions(kinds, enrich=enriched, tagging=tagging > 0):
         typer.echo(f"  {action}")
+
+
+def _left_out(cells: Iterable[Cell]) -> None:
+    """What a filter leaves unasked, and why; in reports these cells are `skipped`."""
+    reasons: dict[str, list[str]] = {}
+    for cell in cells:
+        name = "the tagging API" if cell.resource_type == "*" else cell.resource_type
+        reasons.setdefault(cell.message, []).append(name)
+    for reason, kinds in reasons.items():
+        typer.echo(f"\nnot asked, {reason}\n  {', '.join(dict.fromkeys(kinds))}")
 
 
 def calls_of(kind: ResourceType, enriched: bool) -> str:

@@ -23,11 +23,15 @@ def run(
     profile: PROFILE = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     cache: Annotated[bool | None, typer.Option("--cache/--no-cache", help="Use answers of the last minutes.")] = None,
+    min_resources: Annotated[
+        int | None, typer.Option("--min-resources", min=0, help="Exit 1 where a complete scan finds fewer than this.")
+    ] = None,
     settings: SET = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table; the exit code speaks.")] = False,
 ) -> None:
     """Entry of `aws-scanner scan`."""
-    overrides = overrides_of(settings or [])
+    gate = [] if min_resources is None else [f"min_resources={min_resources}"]
+    overrides = overrides_of([*(settings or []), *gate])
     if cache is not None:
         overrides.setdefault("cache", {})["enabled"] = cache
     if dry_run:

@@ -40,7 +40,8 @@ class TypeScan:
         self._enrich = any_glob(unit.enrich, kind)
         self._matches = matcher(unit.tags) if unit.tags else None
         tags_need_get = bool(unit.tags) and kind.tags_call is None
-        self._describes = kind.get is not None and (not kind.get_is_extra or self._enrich or tags_need_get)
+        filtered = tags_need_get or bool(unit.filters)  # what a filter asks for may stand in the description only
+        self._describes = kind.get is not None and (not kind.get_is_extra or self._enrich or filtered)
         self._keep_parents = keep_parents
         self.parents: list[Item] = []
         self.gap: GapError | None = None  # why not all items are known

@@ -1,1 +1,38 @@
-"""Executors: how jobs are spread. Each module has `run(jobs, make_worker, slots=...)`, with the same results."""
+"""Executors: how jobs are spread, with the same results. A module in this folder that has NAME is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol, cast
+
+from scanner.plugins import Menu
+
+if TYPE_CHECKING:
+    from scanner.executors.processes import Lost
+    from scanner.executors.serial import Doer
+    from scanner.model import Job, Note, Shard
+
+MENU = Menu("executor", "scanner.executors", ("NAME", "run"))
+
+
+class Executor(Protocol):
+    """What an executor module has. It may also have `warm_up()`, called before AWS is asked for the first time."""
+
+    NAME: str
+
+    def run(self, jobs: Iterable[Job], make_worker: Callable[[], Doer], *, slots: int) -> Iterator[Shard | Note | Lost]:
+        """Yield what workers emit as they do the jobs, at most `slots` at once, and the units that were lost.
+
+        `jobs` gives each job's keys when it is taken: take it late. Leaving the iterator early ends the work.
+        """
+        ...
+
+
+def names() -> tuple[str, ...]:
+    """The executors there are."""
+    return MENU.names()
+
+
+def get(name: str) -> Executor:
+    """The executor of this name. Raises ProfileError."""
+    return cast(Executor, MENU.get(name))

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,11 +15,13 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any
 
 from scanner.executors.serial import Doer
 from scanner.model import Job, Note, Shard, Unit
 
+NAME = "processes"
 LOST = "lost"
 _GRACE_S = 2.0
 _PRELOAD = ["scanner.worker", "scanner.aws.preload"]
@@ -85,7 +88,8 @@ class _Pool:
         process = self._context.Process(  # type: ignore[attr-defined]
             target=_serve, args=(theirs, self._make_worker), daemon=True
         )
-        process.start()
+        with _no_main():
+            process.start()
         # Without this the pipe would stay open after the worker's death, and its end would never be heard.
         theirs.close()
         slot = _Slot(process, ours)
@@ -158,6 +162,17 @@ def _context() -> BaseContext:
     if method == "forkserver":
         context.set_forkserver_preload(_PRELOAD)
     return context
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Let no worker import the caller's main module: a script that calls `scan` unguarded would run in each again."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _reason(exitcode: int | None) -> str:

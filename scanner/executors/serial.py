@@ -7,6 +7,8 @@ from typing import Protocol
 
 from scanner.model import Job, Shard
 
+NAME = "serial"
+
 
 class Doer(Protocol):
     """What a worker is to an executor."""

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -28,12 +29,17 @@ class FakeAws:
     """A fake AWS in threads of this process. Use as a context manager; `calls` counts what was asked."""
 
     def __init__(
-        self, fleet: Fleet | None = None, rules: tuple[Rule, ...] = (), latency_s: float = 0.0, port: int = 0
+        self,
+        fleet: Fleet | None = None,
+        rules: tuple[Rule, ...] = (),
+        latency_s: float = 0.0,
+        port: int = 0,
+        catalog_dirs: tuple[Path, ...] = (),
     ) -> None:
         self.calls: Counter[tuple[str, str, str, str]] = Counter()
         self.unknown = 0
         self._fleet = fleet or Fleet()
-        self._catalog: Catalog = load_catalog()
+        self._catalog: Catalog = load_catalog(catalog_dirs)
         self._content = Content(self._catalog, self._fleet)
         self._rules = Rules(rules)
         self._latency_s = latency_s
@@ -201,14 +207,22 @@ def _handler(fake: FakeAws) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def serve(*, port: int, items: int, latency_s: float, rules: list[str], announce: Callable[[str], object]) -> None:
+def serve(
+    fleet: Fleet,
+    *,
+    port: int,
+    latency_s: float,
+    rules: list[str],
+    catalog_dirs: tuple[Path, ...],
+    announce: Callable[[str], object],
+) -> None:
     """Serve until SIGINT or SIGTERM; the environment to use it is announced line by line."""
     import signal
 
     stop = threading.Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, lambda *_: stop.set())
-    fake = FakeAws(Fleet(items=items), tuple(parse_rule(text) for text in rules), latency_s, port)
+    fake = FakeAws(fleet, tuple(parse_rule(text) for text in rules), latency_s, port, catalog_dirs=catalog_dirs)
     with fake:
         announce(f"export AWS_ENDPOINT_URL={fake.url}")
         announce(f"export AWS_ACCESS_KEY_ID=AKIA{DEFAULT_ACCOUNT} AWS_SECRET_ACCESS_KEY=fake")

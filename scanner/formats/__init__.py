@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import pkgutil
-from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
-from scanner.errors import ProfileError
+from scanner.plugins import Menu
 
 if TYPE_CHECKING:
     from scanner.store.snapshots import Snapshot
+
+MENU = Menu("report format", "scanner.formats", ("NAMES", "SUFFIX", "FILE", "write"))
 
 
 class Format(Protocol):
@@ -28,21 +26,9 @@ class Format(Protocol):
 
 def names() -> tuple[str, ...]:
     """Every accepted word, aliases too, sorted."""
-    return tuple(sorted(_by_name()))
+    return MENU.names()
 
 
 def get(name: str) -> Format:
-    """The format of this name. Raises ProfileError with the nearest match."""
-    known = _by_name()
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(names())}"
-    raise ProfileError([f'unknown report format "{name}"; {hint}'])
-
-
-@cache
-def _by_name() -> dict[str, Format]:
-    modules = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
-    formats = [cast(Format, module) for module in modules if hasattr(module, "NAMES")]
-    return {name: one for one in formats for name in one.NAMES}
+    """The format of this name. Raises ProfileError with the nearest match, or with who must mend a broken one."""
+    return cast(Format, MENU.get(name))

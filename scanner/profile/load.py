@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -22,7 +22,7 @@ from pydantic_settings import (
 from scanner.catalog import Catalog, load_catalog
 from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked
 from scanner.errors import ProfileError
-from scanner.profile.model import Profile, ProfileFields
+from scanner.profile.model import Folders, Profile, ProfileFields
 from scanner.profile.problems import Problem, in_words, nearest, unknown_words
 
 ENV_PREFIX = "AWS_SCANNER__"
@@ -38,6 +38,11 @@ class LoadedProfile:
     path: Path | None
     digest: str
     origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog with the profile's own folders, in which its words have their meaning."""
+        return load_catalog(tuple(self.profile.catalog_dirs))
 
 
 @dataclass(slots=True)
@@ -63,15 +68,17 @@ class _File:
 
 
 def load_profile(
-    ref: str | Path | None, overrides: Mapping[str, Any] | None = None, catalog: Catalog | None = None
+    ref: str | Path | None, overrides: Mapping[str, Any] | None = None, layer: str = "command line"
 ) -> LoadedProfile:
     """Load config/<ref>.yaml (or the file `ref`; None: no file), under the environment and `overrides`.
 
-    Raises ProfileError with every problem found.
+    `layer` is what messages call the overrides.
+
+    Raises ProfileError with every problem found, CatalogError for a catalog folder that does not fit.
     """
-    catalog = catalog or load_catalog()
     overrides = overrides or {}
     file = _read(ref)
+    catalog = load_catalog(_catalog_dirs(file.doc, overrides))
     problems = [file.show(one) for one in _check(file.doc, catalog)]
     problems += _unknown_variables()
     if problems:
@@ -80,14 +87,51 @@ def load_profile(
     try:
         settings = _layered({**named, **file.doc}, overrides)
     except ValidationError as error:
-        raise ProfileError([_blame(one, overrides) for one in in_words(error, ProfileFields)]) from None
+        raise ProfileError([_blame(one, overrides, layer) for one in in_words(error, ProfileFields)]) from None
     except SettingsError as error:
         raise ProfileError([f"environment: {' '.join(str(error).split())}"]) from None
-    blamed = [_blame(one, overrides) for one in unknown_words(settings, catalog)]
+    blamed = [_blame(one, overrides, layer) for one in unknown_words(settings, catalog)]
     if blamed:
         raise ProfileError(blamed)
     profile = Profile.model_validate({name: getattr(settings, name) for name in ProfileFields.model_fields})
-    return LoadedProfile(profile, file.path, _digest(profile), dict(_origins(profile, file, overrides)))
+    return LoadedProfile(profile, file.path, _digest(profile), dict(_origins(profile, file, overrides, layer)))
+
+
+def loaded_from(given: Profile, overrides: Mapping[str, Any]) -> LoadedProfile:
+    """A profile made in code, as it is (no environment), under `overrides`. Raises ProfileError and CatalogError."""
+    values = {name: getattr(given, name) for name in given.model_fields_set}
+    try:
+        profile = Profile.model_validate(
+            {**values, **{name: _over(values.get(name), overrides[name]) for name in overrides}}
+        )
+    except ValidationError as error:
+        raise ProfileError([f"{one.path}: {one.message}" for one in in_words(error, ProfileFields)]) from None
+    catalog = load_catalog(tuple(one for one in profile.catalog_dirs if one.is_dir()))
+    problems = [f"{one.path}: {one.message}" for one in unknown_words(profile, catalog)]
+    if problems:
+        raise ProfileError(problems)
+    return LoadedProfile(profile, None, _digest(profile))
+
+
+def _over(value: Any, given: Any) -> Any:
+    """A section under an override of some of its keys; anything else is replaced."""
+    if isinstance(value, BaseModel) and isinstance(given, Mapping):
+        return {**{name: getattr(value, name) for name in value.model_fields_set}, **given}
+    return given
+
+
+def _catalog_dirs(doc: Mapping[str, Any], overrides: Mapping[str, Any]) -> tuple[Path, ...]:
+    """The catalog folders of the strongest layer that names any, needed before anything can be checked."""
+    variables = [value for name, value in os.environ.items() if name.upper() == f"{ENV_PREFIX}CATALOG_DIRS"]
+    said = [overrides.get("catalog_dirs"), *variables, doc.get("catalog_dirs")]
+    try:
+        folders = _FOLDERS.validate_python(next((one for one in said if one is not None), []))
+    except ValidationError:
+        return ()  # told, with its place, when the whole profile is checked
+    return tuple(one for one in folders if one.is_dir())
+
+
+_FOLDERS = TypeAdapter[list[Path]](Folders)
 
 
 def _layered(doc: Mapping[str, Any], overrides: Mapping[str, Any]) -> BaseSettings:
@@ -170,12 +214,12 @@ def _variables() -> Iterator[str]:
         yield from (f"{ENV_PREFIX}{name.upper()}__{one.upper()}" for one in nested)
 
 
-def _blame(problem: Problem, overrides: Mapping[str, Any]) -> str:
+def _blame(problem: Problem, overrides: Mapping[str, Any], layer: str) -> str:
     """A problem of the merged settings, with the layer that brought it."""
     words = [str(step) for step in problem.loc if isinstance(step, str)]
     for depth in range(len(words), 0, -1):
         if _reaches(overrides, words[:depth]):
-            return f"command line: {problem.path}: {problem.message}"
+            return f"{layer}: {problem.path}: {problem.message}"
         variable = ENV_PREFIX + "__".join(words[:depth]).upper()
         if variable in os.environ:
             return f"environment: {variable}: {problem.message}"
@@ -190,12 +234,12 @@ def _reaches(value: Any, path: list[str]) -> bool:
     return True
 
 
-def _origins(profile: Profile, file: _File, overrides: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _origins(profile: Profile, file: _File, overrides: Mapping[str, Any], layer: str) -> Iterator[tuple[str, str]]:
     for path in _leaves(profile):
         variable = ENV_PREFIX + "__".join(path).upper()
         whole = ENV_PREFIX + path[0].upper()
         if _reaches(overrides, path):
-            yield ".".join(path), "command line"
+            yield ".".join(path), layer
         elif variable in os.environ or whole in os.environ:
             yield ".".join(path), f"environment {variable if variable in os.environ else whole}"
         elif _reaches(file.doc, path):

@@ -7,13 +7,23 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import NoDecode
 
-from scanner.model import Cell, Outcome, TagFilter
+from scanner import executors, filters
+from scanner.model import Cell, Chosen, Outcome, TagFilter
 
 
 class Strict(BaseModel):
@@ -34,6 +44,7 @@ def _list(value: Any) -> Any:
 
 
 Words = Annotated[list[str], NoDecode, BeforeValidator(_list)]
+Folders = Annotated[list[Path], NoDecode, BeforeValidator(_list)]
 # Not \w: letters of all alphabets are none in AWS, and take a fifth of the program's start to compile.
 _WORD = "A-Za-z0-9_"
 _SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -81,17 +92,17 @@ Tags = Annotated[
 class AccountSpec(Strict):
     """One AWS account and how it is reached: an AWS profile, a role, or (neither) the ambient credentials."""
 
-    id: str | None = Field(None, pattern=r"^[0-9]{12}$")
+    id: str | None = Field(default=None, pattern=r"^[0-9]{12}$")
     """The account's 12 digits. If given, the credentials must be of this account."""
-    name: str | None = Field(None, pattern=_SAFE_NAME)
+    name: str | None = Field(default=None, pattern=_SAFE_NAME)
     """A name for people; it stands in records as `account_name`."""
     aws_profile: str | None = None
     """A profile of ~/.aws/config."""
-    role_arn: str | None = Field(None, pattern=rf"^arn:aws[a-z-]*:iam::[0-9]{{12}}:role/[{_WORD}+=,.@/-]+$")
+    role_arn: str | None = Field(default=None, pattern=rf"^arn:aws[a-z-]*:iam::[0-9]{{12}}:role/[{_WORD}+=,.@/-]+$")
     """A role to assume."""
-    external_id: str | None = Field(None, min_length=2, max_length=1224, repr=False)
+    external_id: str | None = Field(default=None, min_length=2, max_length=1224, repr=False)
     """The ExternalId that the role's trust policy wants."""
-    session_name: str | None = Field(None, pattern=rf"^[{_WORD}+=,.@-]{{2,64}}$")
+    session_name: str | None = Field(default=None, pattern=rf"^[{_WORD}+=,.@-]{{2,64}}$")
     """The role session's name, as CloudTrail shows it (default: aws-scanner)."""
     source_profile: str | None = None
     """The profile of ~/.aws/config whose credentials assume the role (default: the ambient ones)."""
@@ -139,30 +150,30 @@ class Expectation(Strict):
 class Execution(Strict):
     """How the work is spread."""
 
-    executor: Literal["processes", "serial"] = "processes"
-    """`processes`: one worker per account and region in a pool; `serial`: all in this process."""
-    max_workers: int | None = Field(None, ge=1, le=20)
+    executor: str = Field(default="processes", json_schema_extra={"enum": list(executors.names())})
+    """`processes`: one worker per account and region in a pool; `serial`: all in this process; or one you add."""
+    max_workers: int | None = Field(default=None, ge=1, le=20)
     """Worker processes at the most (default: 8, bounded by two per core and by memory)."""
-    service_workers: int = Field(8, ge=1, le=32)
+    service_workers: int = Field(default=8, ge=1, le=32)
     """Threads in each worker."""
-    memory_limit_mb: int | None = Field(None, ge=150)
+    memory_limit_mb: int | None = Field(default=None, ge=150)
     """Memory for all workers; 150 MB are reckoned for each (default: half of what is free)."""
 
 
 class Retry(Strict):
     """The one retry layer. Throttling, 5xx and broken connections are tried again, denials are not."""
 
-    max_attempts: int = Field(5, ge=1, le=20)
+    max_attempts: int = Field(default=5, ge=1, le=20)
     """Attempts of one call."""
-    initial_wait_s: float = Field(0.5, ge=0, le=60)
+    initial_wait_s: float = Field(default=0.5, ge=0, le=60)
     """Seconds of the first wait; it doubles, at random up to its value."""
-    max_wait_s: float = Field(20, ge=0, le=300)
+    max_wait_s: float = Field(default=20, ge=0, le=300)
     """Seconds of the longest wait."""
-    connect_timeout_s: float = Field(5, gt=0, le=120)
+    connect_timeout_s: float = Field(default=5, gt=0, le=120)
     """Seconds to connect."""
-    read_timeout_s: float = Field(30, gt=0, le=600)
+    read_timeout_s: float = Field(default=30, gt=0, le=600)
     """Seconds without a byte of an answer."""
-    call_deadline_s: float = Field(120, gt=0, le=3600)
+    call_deadline_s: float = Field(default=120, gt=0, le=3600)
     """Seconds after which a call is not tried again."""
 
 
@@ -171,7 +182,7 @@ class CacheSettings(Strict):
 
     enabled: bool = True
     """Whether the cache is read and written."""
-    ttl_s: int = Field(600, ge=0, le=604_800)
+    ttl_s: int = Field(default=600, ge=0, le=604_800)
     """Seconds for which an answer is served."""
     dir: Path | None = None
     """The cache folder (default: the user's, as the platform has it)."""
@@ -184,38 +195,64 @@ class Reports(Strict):
     """The folder under which <profile>/<stamp>-<id>/ is made."""
     formats: Words = ["json", "markdown"]
     """Formats written beside resources.jsonl.zst and manifest.json."""
-    table_rows: int = Field(50, ge=0)
+    table_rows: int = Field(default=50, ge=0)
     """Rows of the table on the terminal."""
-    markdown_rows: int = Field(500, ge=0)
+    markdown_rows: int = Field(default=500, ge=0)
     """Resources listed in report.md; the rest is pointed to."""
 
 
 class Limits(Strict):
     """The pace of calls, for each account, region and service; it yields when AWS throttles."""
 
-    rate_per_s: float = Field(20, gt=0, le=1000)
+    rate_per_s: float = Field(default=20, gt=0, le=1000)
     """Calls a second."""
-    burst: int = Field(100, ge=1, le=10_000)
+    burst: int = Field(default=100, ge=1, le=10_000)
     """Calls that may be made at once before the rate holds."""
+
+
+def _filter_field(name: str) -> Any:
+    """A filter's key: its words as the filter itself reads them."""
+
+    def read(given: list[str]) -> list[str]:
+        return list(filters.get(name).words(tuple(given))) if given else []
+
+    return Annotated[Words, AfterValidator(read)], Field([], description=filters.help_of(name))
+
+
+if TYPE_CHECKING:
+
+    class Filters(Strict):
+        """The words of each filter; its keys are the filters there are."""
+
+else:
+    Filters = create_model(
+        "Filters",
+        __base__=Strict,
+        __doc__="Filters of records: all must let a resource pass. docs/extending.md shows how to add one.",
+        **{name: _filter_field(name) for name in filters.names()},
+    )
 
 
 class ProfileFields(Strict):
     """A scan: accounts, regions, services and tags, and how to go about it."""
 
-    name: str = Field("default", pattern=_SAFE_NAME)
+    name: str = Field(default="default", pattern=_SAFE_NAME)
     """The profile's name in reports and folders (default: the file's name)."""
     description: str | None = None
     """What this profile is for."""
     endpoint_url: str | None = None
     """An endpoint for every call: https, or http on this machine."""
-    accounts: list[AccountSpec] = Field([AccountSpec()], min_length=1)
+    accounts: list[AccountSpec] = Field(default=[AccountSpec()], min_length=1)
     """The accounts (default: the one of the ambient credentials)."""
-    regions: Words = Field(["enabled"], min_length=1)
+    regions: Words = Field(default=["enabled"], min_length=1)
     """Region names, globs (`eu-*`), `enabled`, and exclusions (`!us-*`)."""
-    services: Words = Field(["*"], min_length=1)
+    services: Words = Field(default=["*"], min_length=1)
     """Services (`ec2`), types (`ec2:instance`, `AWS::EC2::Instance`), globs, and exclusions (`!ec2:snapshot`)."""
     tags: Tags = []
     """Tag filters: AND across entries, OR across the values of one; globs; {Key: null} asks for the key only."""
+    filters: Filters = Filters()
+    min_resources: int = Field(default=0, ge=0)
+    """A complete scan that finds fewer resources than this exits 1."""
     collector: Literal["auto", "services", "tagging", "both"] = "auto"
     """`auto`: tag filters or all_services go to the tagging API (and to the services it does not cover)."""
     all_services: bool = False
@@ -224,6 +261,8 @@ class ProfileFields(Strict):
     """Extra calls per resource (policies, encryption, tags by call): `all`, `none`, or types."""
     expect: list[Expectation] = []
     """Outcomes that are no surprise."""
+    catalog_dirs: Folders = []
+    """Folders with catalog files of your own, beside those of the package; relative to the working directory."""
     execution: Execution = Execution()
     retry: Retry = Retry()
     cache: CacheSettings = CacheSettings()
@@ -252,6 +291,12 @@ class ProfileFields(Strict):
         _differ("id", (one.id for one in self.accounts))
         _differ("role_arn", (one.role_arn for one in self.accounts))
         return self
+
+    @property
+    def chosen_filters(self) -> Chosen:
+        """The filters that are set, with their words."""
+        said = {name: getattr(self.filters, name) for name in type(self.filters).model_fields}
+        return tuple((name, tuple(words)) for name, words in sorted(said.items()) if words)
 
 
 Profile = ProfileFields

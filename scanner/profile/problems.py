@@ -10,7 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from scanner import executors, formats
 from scanner.catalog import Catalog
+from scanner.errors import ProfileError
+from scanner.filters import blindness
 
 Loc = tuple[str | int, ...]
 
@@ -87,12 +90,29 @@ def _unknown(profile: Any, catalog: Catalog) -> Iterator[Problem]:
     for at, one in enumerate(profile.expect):
         if one.service not in ("*", "sts", "resourcegroupstaggingapi"):
             yield from _services(("expect", at, "service"), [one.service], catalog, indexed=False)
-    from scanner.formats import names  # formats are modules in a folder; nothing else of them is needed
-
     for at, word in enumerate(profile.reports.formats):
-        if word not in names():
-            message = f"unknown format {word!r}{nearest(word, names())}; there are: {', '.join(names())}"
-            yield Problem(("reports", "formats", at), message)
+        yield from _chosen(("reports", "formats", at), "format", word, formats)
+    yield from _chosen(("execution", "executor"), "executor", profile.execution.executor, executors)
+    for at, folder in enumerate(profile.catalog_dirs):
+        if not any(folder.glob("*.yaml")):
+            message = f"{folder}: holds no *.yaml" if folder.is_dir() else f"{folder}: no such folder"
+            yield Problem(("catalog_dirs", at), message)
+    blind = blindness(profile.chosen_filters, None)
+    if blind and profile.collector == "tagging":
+        yield Problem(("collector",), f"'tagging' cannot be filtered so: {blind}; allowed here: auto, services, both")
+
+
+def _chosen(loc: Loc, noun: str, word: str, menu: Any) -> Iterator[Problem]:
+    """A word of a menu: it must be there, and what is behind it must load."""
+    if word not in menu.names():
+        yield Problem(
+            loc, f"unknown {noun} {word!r}{nearest(word, menu.names())}; there are: {', '.join(menu.names())}"
+        )
+        return
+    try:
+        menu.get(word)
+    except ProfileError as error:
+        yield Problem(loc, str(error))
 
 
 def _regions(loc: Loc, words: list[str], catalog: Catalog) -> Iterator[Problem]:

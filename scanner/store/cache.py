@@ -43,6 +43,7 @@ def unit_key(unit: Unit, **circumstances: object) -> str:
         "enrich": unit.enrich,
         "account_name": unit.account.name,
         "named_region": unit.named_region,
+        "filters": unit.filters,
         **circumstances,
     }
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()

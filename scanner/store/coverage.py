@@ -31,7 +31,7 @@ REMEDIES = {
 
 MEANINGS = {
     Outcome.OK: "AWS answered, be it that there is none",
-    Outcome.SKIPPED: "not asked on purpose (enrichment is off)",
+    Outcome.SKIPPED: "not asked on purpose: enrichment is off, or a filter cannot judge it",
     Outcome.NOT_AVAILABLE: "the region does not offer it",
     Outcome.NOT_ENABLED: "the account does not use the service",
     Outcome.REGION_DISABLED: "the account has the region switched off",
