@@ -12,7 +12,8 @@ import orjson
 import zstandard
 
 from scanner.errors import SnapshotError
-from scanner.model import SCHEMA_VERSION
+from scanner.model import SCHEMA_VERSION, LedgerLine, Outcome
+from scanner.store.coverage import coverage_of
 from scanner.store.files import atomic_write, sha256_of
 
 MANIFEST = "manifest.json"
@@ -48,6 +49,26 @@ class Snapshot:
         if count != expected:
             raise SnapshotError(f"{file}: has {count} records where {MANIFEST} says {expected}")
 
+    @property
+    def ledger(self) -> tuple[LedgerLine, ...]:
+        """Every planned cell and how it ended, in order."""
+        return tuple(_ledger_line(line) for line in self.manifest["ledger"])
+
+    @property
+    def gaps(self) -> tuple[LedgerLine, ...]:
+        """What is not known and was not expected to be."""
+        return tuple(line for line in self.ledger if line.gap)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything is known, apart from what the profile expects not to be."""
+        return coverage_of(self.manifest).complete
+
+    @property
+    def exit_code(self) -> int:
+        """What the program answers: 0 complete, 1 a gate failed, 3 incomplete, 130 or 143 interrupted."""
+        return int(self.manifest["exit_code"])
+
     def verify(self) -> None:
         """Compare every file with the checksum in the manifest. Raises SnapshotError naming the first that differs."""
         for name, said in sorted(self.manifest["files"].items()):
@@ -55,6 +76,11 @@ class Snapshot:
                 raise SnapshotError(f"{self.path / MANIFEST}: files: {name!r} is not a plain file name")
             if sha256_of(self.path / name) != said["sha256"]:
                 raise SnapshotError(f"{self.path / name}: was changed after the scan: its checksum differs")
+
+
+def _ledger_line(line: dict[str, Any]) -> LedgerLine:
+    said = {name: line[name] for name in LedgerLine.__slots__}
+    return LedgerLine(**{**said, "outcome": Outcome(line["outcome"])})
 
 
 def load_snapshot(path: str | Path) -> Snapshot:
