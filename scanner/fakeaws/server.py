@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,22 @@ _CACHED_ANSWERS = 20_000
 Answer = tuple[int, str, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as the server hears it; `peer_port` is the client's end of the connection."""
+
+    account: str
+    region: str
+    service: str
+    operation: str
+    peer_port: int
+
+
 class FakeAws:
-    """A fake AWS in threads of this process. Use as a context manager; `calls` counts what was asked."""
+    """A fake AWS in threads of this process. Use as a context manager; `calls` counts what was asked.
+
+    `on_call` hears of every request before it is answered, in the thread that answers it.
+    """
 
     def __init__(
         self,
@@ -35,6 +50,7 @@ class FakeAws:
         latency_s: float = 0.0,
         port: int = 0,
         catalog_dirs: tuple[Path, ...] = (),
+        on_call: Callable[[Asked], None] = lambda _: None,
     ) -> None:
         self.calls: Counter[tuple[str, str, str, str]] = Counter()
         self.unknown = 0
@@ -43,6 +59,7 @@ class FakeAws:
         self._content = Content(self._catalog, self._fleet)
         self._rules = Rules(rules)
         self._latency_s = latency_s
+        self._on_call = on_call
         self._answers: dict[bytes, Answer] = {}
         self._services = tuple(sorted({kind.service for kind in self._catalog.types} | set(_OWN)))
         self._lock = threading.Lock()
@@ -87,6 +104,7 @@ class FakeAws:
         operation = xform_name(request.model.name)
         with self._lock:
             self.calls[account, request.region, request.service, operation] += 1
+        self._on_call(Asked(account, request.region, request.service, operation, raw.peer_port))
         try:
             self._rules.check(request.model, operation, account, request.region)
             return self._known(request, account, operation)
@@ -190,13 +208,14 @@ def _handler(fake: FakeAws) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             path, _, query = self.path.partition("?")
-            raw = Raw(self.command, path, query, self.headers, self.rfile.read(length))  # type: ignore[arg-type]
-            status, kind, body = fake.handle(raw)
+            body, port = self.rfile.read(length), self.client_address[1]
+            raw = Raw(self.command, path, query, self.headers, body, port)  # type: ignore[arg-type]
+            status, kind, answer = fake.handle(raw)
             self.send_response_only(status)
             self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(answer)
             self.wfile.flush()
 
         do_GET = do_POST = do_PUT = do_HEAD = _serve

@@ -43,6 +43,7 @@ class Raw:
     query: str
     headers: Mapping[str, str]
     body: bytes
+    peer_port: int = 0  # of the client: tells which process asks
 
 
 class NotUnderstood(ValueError):

@@ -102,7 +102,7 @@ def _section(title: str, model: type[BaseModel]) -> Iterator[str]:
     yield "| key | default | what it means |"
     yield "|---|---|---|"
     for name, info in model.model_fields.items():
-        meaning = _prose().get((model.__name__, name)) or _of(info)
+        meaning = info.description or _prose().get((model.__name__, name)) or _of(info)
         yield f"| `{name}` | {_default(info)} | {' '.join(meaning.split())} |"
 
 
