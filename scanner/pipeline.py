@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -29,8 +29,8 @@ from scanner.model import Cell, Job, Note, Outcome, Shard, Unit
 from scanner.plan import jobs_of, left_out, plan, planned_cells, select_types
 from scanner.profile import LoadedProfile
 from scanner.reduce import reduce
-from scanner.store.cache import Cache, default_cache_dir
-from scanner.store.files import atomic_write, make_private_dir
+from scanner.store.cache import Cache, cache_folder, default_cache_dir
+from scanner.store.files import atomic_write, check_writable, make_private_dir
 from scanner.store.snapshots import Snapshot, point_latest
 from scanner.worker import Worker, WorkSpec
 
@@ -70,6 +70,8 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
     hooks = hooks or Hooks()
     profile, catalog = loaded.profile, loaded.catalog
     door = door_settings(loaded)
+    with _blaming_reports_dir():
+        check_writable(_reports_folder(loaded))
     cache = open_cache(loaded, hooks)
     warm_up(loaded, catalog)
     access = reach_accounts(profile, door, catalog, cache)
@@ -125,12 +127,19 @@ def door_settings(loaded: LoadedProfile) -> DoorSettings:
 
 
 def open_cache(loaded: LoadedProfile, hooks: Hooks) -> Cache | None:
-    """The cache of the profile, or None where it is switched off."""
+    """The cache of the profile; None where it is switched off or (with a warning) where it cannot be kept."""
     settings = loaded.profile.cache
     if not settings.enabled:
         return None
-    folder = (settings.dir or default_cache_dir()) / "units"
-    cache = Cache(folder, settings.ttl_s, lambda text: hooks.on_note(Note("WARNING", text)))
+
+    def warn(text: str) -> None:
+        hooks.on_note(Note("WARNING", text))
+
+    try:
+        cache = Cache(cache_folder(settings.dir or default_cache_dir()), settings.ttl_s, warn)
+    except SnapshotError as error:
+        warn(f"cache: {error}; scanning without it")
+        return None
     cache.sweep()
     return cache
 
@@ -210,10 +219,23 @@ def _work_spec(loaded: LoadedProfile, door: DoorSettings, catalog: Catalog, run:
     return WorkSpec(door, scratch, threads, tuple(sorted(parts.items())), folders)
 
 
+def _reports_folder(loaded: LoadedProfile) -> Path:
+    return Path(loaded.profile.reports.dir) / loaded.profile.name
+
+
 def _new_folder(loaded: LoadedProfile) -> Path:
-    root = Path(loaded.profile.reports.dir) / loaded.profile.name
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return make_private_dir(root / f"{stamp}-{uuid4().hex[:8]}")
+    with _blaming_reports_dir():
+        return make_private_dir(_reports_folder(loaded) / f"{stamp}-{uuid4().hex[:8]}")
+
+
+@contextmanager
+def _blaming_reports_dir() -> Iterator[None]:
+    try:
+        yield
+    except SnapshotError as error:
+        remedy = "name another folder: `reports.dir` in the profile, or --set reports.dir=FOLDER"
+        raise SnapshotError(f"reports cannot be written: {error}; {remedy}") from None
 
 
 def _snapshot(loaded: LoadedProfile, access: Access, catalog: Catalog, run: _Run) -> Snapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -16,15 +17,24 @@ import platformdirs
 
 from scanner.errors import SnapshotError
 from scanner.model import Outcome, Shard, Unit
-from scanner.store.files import atomic_write, make_private_dir
+from scanner.store.files import atomic_write, make_private_dir, refuse_foreign
 from scanner.store.shards import SHARD_FORMAT, open_shard, read_head
 
 _CLOCK_SLACK_S = 5.0
 
 
 def default_cache_dir() -> Path:
-    """The user's cache folder for aws-scanner."""
-    return Path(platformdirs.user_cache_dir("aws-scanner"))
+    """The user's cache folder for aws-scanner. Raises SnapshotError for a user without a home."""
+    try:
+        return Path(platformdirs.user_cache_dir("aws-scanner"))
+    except RuntimeError:  # a user that the system does not know, as containers have, and no HOME
+        raise SnapshotError("no home folder is known: set HOME, XDG_CACHE_HOME or `cache.dir`") from None
+
+
+def cache_folder(root: Path) -> Path:
+    """The private folder of cached answers under `root`. Raises SnapshotError where it cannot be made or trusted."""
+    refuse_foreign(root)
+    return make_private_dir(root / "units")
 
 
 def unit_key(unit: Unit, **circumstances: object) -> str:
@@ -35,6 +45,7 @@ def unit_key(unit: Unit, **circumstances: object) -> str:
         "account": unit.account.id,
         "principal": principal(unit.account.arn),
         "region": unit.region,
+        "scope_region": unit.scope_region,
         "collector": unit.collector,
         "service": unit.service,
         "types": unit.types,
@@ -62,6 +73,7 @@ class Cache:
         self._folder = folder
         self._ttl_s = ttl_s
         self._warn = warn
+        self._keeps = True
 
     def get(self, key: str, into: Path) -> Shard | None:
         """The shard under this key, linked to `into`, or None."""
@@ -80,15 +92,23 @@ class Cache:
 
     def put(self, key: str, shard: Shard) -> None:
         """Keep a complete shard; one with gaps is never kept."""
-        if shard.path is None or not shard.complete:
+        if shard.path is None or not shard.complete or not self._keeps:
             return
+        temporary = self._folder / f".{key}.{os.getpid()}.tmp"
         try:
             make_private_dir(self._folder)
-            temporary = self._folder / f".{key}.{os.getpid()}.tmp"
             _link(Path(shard.path), temporary)
             temporary.replace(self._folder / f"{key}.jsonl.zst")
         except (SnapshotError, OSError) as error:
-            self._warn(f"cache: cannot keep {shard.unit}: {error}")
+            self._give_up(error)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def _give_up(self, error: Exception) -> None:
+        """Say once that nothing more is kept: hundreds of units would only say the same."""
+        self._keeps = False
+        reason = f"{self._folder}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        self._warn(f"cache: {reason}; nothing more of this scan is kept")
 
     def get_answer(self, key: str) -> Any | None:
         """A small JSON answer (region lists), or None."""
@@ -103,24 +123,24 @@ class Cache:
 
     def put_answer(self, key: str, answer: Any) -> None:
         """Keep a small JSON answer."""
+        if not self._keeps:
+            return
         try:
             make_private_dir(self._folder)
             with atomic_write(self._folder / f"{key}.json") as out:
                 out.write(orjson.dumps({"key": key, "written_at": datetime.now(UTC).isoformat(), "answer": answer}))
         except (SnapshotError, OSError) as error:
-            self._warn(f"cache: cannot keep an answer: {error}")
+            self._give_up(error)
 
     def sweep(self) -> None:
         """Remove what is too old to be served, and temporary files of runs that were killed."""
-        if not self._folder.is_dir():
-            return
         horizon = datetime.now(UTC).timestamp() - max(self._ttl_s, 3600)
-        for path in self._folder.iterdir():
-            try:
+        try:
+            for path in self._folder.iterdir():
                 if path.suffix in {".zst", ".json", ".tmp"} and path.stat().st_mtime < horizon:
-                    path.unlink()
-            except OSError as error:
-                self._warn(f"cache: {error}")
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            self._warn(f"cache: {error}")
 
     def _is_fresh(self, path: Path, written_at: str) -> bool:
         if path.stat().st_uid != os.getuid():

@@ -60,6 +60,24 @@ def make_private_dir(path: Path) -> Path:
     return path
 
 
+def check_writable(path: Path) -> None:
+    """Raise SnapshotError unless `path`, or the nearest of its parents that there is, is a folder we may write into."""
+    with _as_snapshot_error(path, "cannot be made"):
+        nearest = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    if not nearest.is_dir():
+        raise SnapshotError(f"{nearest}: is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise SnapshotError(f"{nearest}: we (user {os.geteuid()}) may not write into it")
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise SnapshotError where `path` belongs to a user, root aside, who could replace what we keep in it."""
+    with _as_snapshot_error(path, "cannot be read"):
+        owner = path.stat().st_uid if path.exists() else 0
+    if owner not in (0, os.geteuid()):
+        raise SnapshotError(f"{path}: belongs to user {owner}, not to us ({os.geteuid()})")
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file as 64 hex digits, read in pieces."""
     with _as_snapshot_error(path, "cannot be read"), path.open("rb") as file:
