@@ -64,8 +64,11 @@ class GapError(ScannerError):
         return f"{self.outcome}: {self.code}: {self.message}"
 
 
-class Interrupted(ScannerError):
-    """SIGINT or SIGTERM arrived. `signum` gives exit code 130 or 143."""
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM arrived. `signum` gives exit code 130 or 143.
+
+    No Exception, as KeyboardInterrupt is none: a log sink that forgives every Exception must not swallow it.
+    """
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)

@@ -31,12 +31,10 @@ from scanner.profile import LoadedProfile
 from scanner.reduce import reduce
 from scanner.store.cache import Cache, cache_folder, default_cache_dir
 from scanner.store.files import atomic_write, check_writable, make_private_dir
-from scanner.store.snapshots import Snapshot, point_latest
+from scanner.store.snapshots import Snapshot, load_snapshot, point_latest
 from scanner.worker import Worker, WorkSpec
 
-# Above this many bytes of shards an interrupted scan is not reduced at once: `aws-scanner report` does it.
-_REDUCE_AT_ONCE_BYTES = 64 << 20
-_STOPPED = "stopped.json"
+_STOPPED = "stopped.json"  # in the folder of shards: what `finish_stopped` must know, until the manifest has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,18 +237,26 @@ def _blaming_reports_dir() -> Iterator[None]:
 
 
 def _snapshot(loaded: LoadedProfile, access: Access, catalog: Catalog, run: _Run) -> Snapshot:
-    """Write what was found, or, where a stopped scan has much, what `finish_stopped` needs to do so later."""
+    """Write what was found; where that must wait or fails, `finish_stopped` has all it needs to do so later."""
+    reports = loaded.profile.reports
+    paths = sorted(Path(shard.path) for shard in run.shards if shard.path)
     stopped = {
         "manifest": _manifest(loaded, access, catalog, run),
-        "formats": loaded.profile.reports.formats,
-        "rows": {"markdown": loaded.profile.reports.markdown_rows, "table": loaded.profile.reports.table_rows},
+        # By name: one that is gone is missed, and one whose worker died before it could tell is not in the ledger.
+        "shards": [path.name for path in paths],
+        "formats": reports.formats,
+        "rows": {"markdown": reports.markdown_rows, "table": reports.table_rows},
     }
-    size_bytes = sum(Path(shard.path).stat().st_size for shard in run.shards if shard.path)
-    if run.signum and size_bytes > _REDUCE_AT_ONCE_BYTES:
-        with atomic_write(run.folder / "shards" / _STOPPED) as out:
-            out.write(orjson.dumps(stopped))
+    with atomic_write(run.folder / "shards" / _STOPPED) as out:
+        out.write(orjson.dumps(stopped))
+    if run.signum and sum(path.stat().st_size for path in paths) > reports.finish_at_once_mb << 20:
         raise Stopped(run.folder, run.signum)
-    return _finish(run.folder, stopped)
+    try:
+        return _finish(run.folder, stopped)
+    except Interrupted as stop:
+        raise Stopped(run.folder, stop.signum) from None
+    except SnapshotError as error:
+        raise SnapshotError(f"{error}; what was found is kept: aws-scanner report {run.folder}") from None
 
 
 def is_stopped(folder: Path) -> bool:
@@ -259,18 +265,34 @@ def is_stopped(folder: Path) -> bool:
 
 
 def finish_stopped(folder: Path) -> Snapshot:
-    """Make the snapshot of a scan that was stopped. Raises SnapshotError."""
-    path = folder / "shards" / _STOPPED
+    """Make the snapshot of a scan that was stopped. Raises SnapshotError where a shard is damaged or gone."""
+    return _finish(folder, _read_stopped(folder / "shards" / _STOPPED), is_newest=_is_newest(folder))
+
+
+def _read_stopped(path: Path) -> dict[str, Any]:
     try:
         stopped = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
         raise SnapshotError(f"{path}: cannot be read: {error}") from None
-    return _finish(folder, stopped)
+    shapes = {"manifest": dict, "shards": list, "formats": list, "rows": dict}
+    if not isinstance(stopped, dict) or any(not isinstance(stopped.get(key), kind) for key, kind in shapes.items()):
+        raise SnapshotError(f"{path}: is damaged: it has not what a stopped scan leaves")
+    if any(Path(str(name)).name != name for name in stopped["shards"]):
+        raise SnapshotError(f"{path}: is damaged: a shard's name leads elsewhere")
+    return stopped
 
 
-def _finish(folder: Path, stopped: dict[str, Any]) -> Snapshot:
+def _is_newest(folder: Path) -> bool:
+    """Whether no later scan of the profile has ended meanwhile."""
+    try:
+        return load_snapshot(folder.parent).path.name <= folder.name
+    except SnapshotError:
+        return True
+
+
+def _finish(folder: Path, stopped: dict[str, Any], *, is_newest: bool = True) -> Snapshot:
     """Reduce the shards and write everything, the manifest last but for `latest`."""
-    counts = reduce(sorted((folder / "shards").glob("*.jsonl.zst")), folder)
+    counts = reduce([folder / "shards" / name for name in stopped["shards"]], folder)
     said = stopped["manifest"]
     said["totals"] = ledgers.totals(counts, said["ledger"], said["operations"])
     said["exit_code"] = ledgers.gated_exit_code(said)
@@ -278,9 +300,12 @@ def _finish(folder: Path, stopped: dict[str, Any]) -> Snapshot:
     # Records before reports: a report points to the files that are there.
     for name in sorted(stopped["formats"], key=lambda one: one in stopped["rows"]):
         write_report(snapshot, name, stopped["rows"].get(name))
-    shutil.rmtree(folder / "shards")
     written = ledgers.write_manifest(folder, snapshot.manifest)
-    point_latest(folder)
+    if is_newest:
+        point_latest(folder)
+    # First the word that this scan is unfinished: killed half-way, it must not be made again from half its shards.
+    (folder / "shards" / _STOPPED).unlink(missing_ok=True)
+    shutil.rmtree(folder / "shards")
     return Snapshot(folder, written)
 
 
