@@ -9,7 +9,7 @@ from itertools import groupby
 
 from scanner.catalog import Catalog
 from scanner.catalog.spec import ResourceType
-from scanner.collectors.tagging import GET_RESOURCES, SERVICE
+from scanner.collectors.tagging import GET_RESOURCES, SERVICE, is_global
 from scanner.filters import blindness
 from scanner.model import GLOBAL, Account, Cell, Outcome, TagFilter, Unit
 from scanner.profile import AccountSpec, Profile
@@ -162,12 +162,24 @@ def _blind(profile: Profile, kind: ResourceType | None) -> str:
 
 
 def _tagging_units(profile: Profile, catalog: Catalog, one: Reached) -> Iterator[Unit]:
-    kinds = _selected(profile, catalog, one)
-    only = () if _words(profile, one) == ["*"] else tuple(sorted({kind.resource_type for kind in kinds}))
-    tags, filters = _tag_filters(profile, one), profile.chosen_filters
-    for region in one.regions:
+    """The tagging API of each region; that of the home region, for global resources alone, where it is none of them."""
+    kinds = [kind for kind in _selected(profile, catalog, one) if kind.tagging_api or profile.collector != "auto"]
+    wanted = tuple(sorted({kind.resource_type for kind in kinds}))
+    if not wanted:
+        return
+    only = () if _words(profile, one) == ["*"] else wanted
+    tags, filters, home = _tag_filters(profile, one), profile.chosen_filters, _home_of(catalog, one.account)
+    regions = one.regions if not only or any(not is_global(name) for name in only) else ()
+    for region in regions:
         named = region in one.named
         yield Unit(one.account, region, region, "tagging", SERVICE, (), only, tags, (), named, filters)
+    if home not in regions and (not only or any(is_global(name) for name in only)):
+        yield Unit(one.account, home, GLOBAL, "tagging", SERVICE, (), only, tags, (), True, filters)
+
+
+def _home_of(catalog: Catalog, account: Account) -> str:
+    """The region in which an account's partition answers for what is global."""
+    return GLOBAL_HOMES.get(account.partition) or catalog.regions[account.partition][0]
 
 
 def _asked(profile: Profile, catalog: Catalog, one: Reached, kinds: tuple[ResourceType, ...]) -> Iterator[Unit]:
@@ -182,7 +194,7 @@ def _service_units(
     client, scope, home = service
     tags, enrich, filters = _tag_filters(profile, one), _enrich(profile, catalog), profile.chosen_filters
     if scope == "global":
-        region = home or GLOBAL_HOMES.get(one.account.partition) or catalog.regions[one.account.partition][0]
+        region = home or _home_of(catalog, one.account)
         yield Unit(one.account, region, GLOBAL, "services", client, kinds, (), tags, enrich, True, filters)
         return
     for region in one.regions:

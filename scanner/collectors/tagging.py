@@ -33,12 +33,22 @@ _GLOBAL_NAMESPACES = frozenset(
 _TYPE_FILTERS_MAX = 100
 
 
+def is_global(resource_type: str) -> bool:
+    """Whether resources of a type belong to no region: only the home region's API knows them."""
+    return resource_type.partition(":")[0] in _GLOBAL_NAMESPACES
+
+
 class TaggingScan:
-    """One region's GetResources. `cfn_types` gives the CloudFormation name of the types that the catalog has."""
+    """One region's GetResources, or of the home region's the global part.
+
+    `cfn_types` gives the CloudFormation name of the types that the catalog has.
+    """
 
     def __init__(self, unit: Unit, lane: Lane, ledger: Ledger, parser: ArnParser, cfn_types: dict[str, str]) -> None:
         self._unit, self._lane, self._ledger, self._parser, self._cfn = unit, lane, ledger, parser, cfn_types
         self._only = frozenset(unit.only)
+        # Such a unit stands in for a home region that the profile leaves out: what is regional there is not wanted.
+        self._only_global = unit.scope_region == GLOBAL
         self._matches = matcher(unit.tags)
 
     def run(self) -> Iterator[dict[str, Any]]:
@@ -58,6 +68,8 @@ class TaggingScan:
     def _params(self) -> dict[str, Any]:
         params: dict[str, Any] = {}
         namespaces = sorted({name.partition(":")[0] for name in self._only})
+        if self._only_global:
+            namespaces = sorted(_GLOBAL_NAMESPACES.intersection(namespaces or _GLOBAL_NAMESPACES))
         if namespaces and len(namespaces) <= _TYPE_FILTERS_MAX:
             params["ResourceTypeFilters"] = namespaces
         filters = server_side(self._unit.tags)
@@ -75,6 +87,8 @@ class TaggingScan:
             self._ledger.gap("*", GET_RESOURCES.operation, gap)
             return None
         if self._only and parts.resource_type not in self._only:
+            return None
+        if self._only_global and self._region(parts) != GLOBAL:
             return None
         return record_of(
             self._unit,

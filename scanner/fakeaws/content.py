@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,7 @@ class Fleet:
     children: int = 2
     page_size: int = 1000
     per_type: Mapping[str, int] = field(default_factory=dict)
+    uncatalogued: int = 0  # global things that the catalog may not have and the tagging API of us-east-1 knows
     regions: tuple[str, ...] = ("us-east-1", "us-west-2", "eu-west-1", "ap-southeast-2")
 
     def count(self, kind: ResourceType) -> int:
@@ -201,13 +202,19 @@ class Content:
 
     def tagged(self, where: Where) -> list[tuple[str, dict[str, str]]]:
         """ARN and tags of everything that the tagging API knows here."""
-        found = []
+        found = list(self._uncatalogued(where))
         for kind in self._kinds:
             if kind.tagging_api and kind.scope == "regional" and not kind.of_parent:
                 for leaf in self._leaves(kind, where):
                     if tags_of(leaf):
                         found.append((_arn(kind, leaf, where), tags_of(leaf)))
         return found
+
+    def _uncatalogued(self, where: Where) -> Iterator[tuple[str, dict[str, str]]]:
+        numbers = range(self.fleet.uncatalogued if where.region == "us-east-1" else 0)
+        for leaf in (f"{number:05d}" for number in numbers):
+            yield f"arn:aws:cloudfront::{where.account}:distribution/E{leaf}", tags_of(leaf)
+            yield f"arn:aws:route53:::hostedzone/Z{leaf}", tags_of(leaf)
 
 
 def tags_of(leaf: str) -> dict[str, str]:

@@ -36,6 +36,14 @@ _OUTRO = """
       - {value: legacy}
 
 All entries must fit (AND); one value of an entry is enough (OR). Keys and values are case-sensitive globs.
+
+## Global resources
+
+What belongs to no region (IAM, CloudFront, Route 53 ...) is scanned once per account, whatever `regions` says. Where
+the tagging API is asked, only that of the partition's home region (us-east-1, cn-north-1, us-gov-west-1) knows it: a
+profile without that region has it asked for global resources alone, in the cell `global`. Who may not call it there
+sees a gap; `expect: [{region: global, service: resourcegroupstaggingapi, outcome: denied_by_policy}]` declares it. The
+tags of Global Accelerator and Network Manager are known in us-west-2 only, and seen if that region is scanned.
 """
 
 
