@@ -29,6 +29,7 @@ from scanner.model import Cell, Job, Note, Outcome, Shard, Unit
 from scanner.plan import jobs_of, left_out, plan, planned_cells, select_types
 from scanner.profile import LoadedProfile
 from scanner.reduce import reduce
+from scanner.selection import selection_of
 from scanner.store.cache import Cache, cache_folder, default_cache_dir
 from scanner.store.files import atomic_write, check_writable, make_private_dir
 from scanner.store.snapshots import Snapshot, load_snapshot, point_latest
@@ -334,7 +335,6 @@ def _manifest(loaded: LoadedProfile, access: Access, catalog: Catalog, run: _Run
             "digest": loaded.digest,
             "path": str(loaded.path) if loaded.path else None,
         },
-        "selection": {"filters": {name: list(words) for name, words in loaded.profile.chosen_filters}},
         "min_resources": loaded.profile.min_resources,
         "started_at": run.started_at,
         "finished_at": _now(),
@@ -342,6 +342,7 @@ def _manifest(loaded: LoadedProfile, access: Access, catalog: Catalog, run: _Run
         "interrupted": {2: "SIGINT", 15: "SIGTERM"}.get(run.signum or 0),
         "versions": ledgers.versions(catalog.version),
         "endpoint_url": loaded.profile.endpoint_url or os.environ.get("AWS_ENDPOINT_URL"),
+        "selection": selection_of(loaded.profile, access.reached, run.units, catalog),
         "accounts": [
             {**{name: getattr(line, name) for name in line.__slots__}, "regions": list(line.regions)}
             for line in access.lines

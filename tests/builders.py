@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 import zstandard
 
+from scanner.catalog import load_catalog
+from scanner.catalog.digests import type_digest
 from scanner.model import Outcome
 from scanner.store.snapshots import RECORDS, Snapshot
 
@@ -92,6 +94,42 @@ def account(account_id: str | None = ACCOUNT, name: str | None = "prod", **field
     }
 
 
+def selection(
+    cells: Iterable[dict[str, Any]], accounts: Iterable[dict[str, Any]] = (), **fields: Any
+) -> dict[str, Any]:
+    """The selection of a scan that asked for exactly what a ledger has, without filters."""
+    made: dict[str, Any] = {
+        "tags": [],
+        "filters": {},
+        "services": ["*"],
+        "regions": ["enabled"],
+        "collector": "auto",
+        "all_services": False,
+        "enrich": "all",
+        "accounts": [
+            {"id": one["id"], "tags": None, "services": None, "regions": None, "types": None}
+            for one in accounts
+            if one["id"]
+        ],
+        "types": _digests(cells),
+    }
+    unknown = fields.keys() - made.keys()
+    assert not unknown, f"no such field in a selection: {unknown}"
+    return {**made, **fields}
+
+
+def _digests(cells: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The types of a ledger, those of the catalog with the digest that a scan of today writes."""
+    catalog = load_catalog()
+    known = {(kind.service, kind.resource_type): type_digest(catalog, kind) for kind in catalog.types}
+    found = {}
+    for one in cells:
+        kind = one["resource_type"].partition(":")[2]
+        name = f"{one['service']}:{kind}" if kind else "*"
+        found[name] = known.get((one["service"], one["resource_type"]), "0" * 12)
+    return found
+
+
 def write_snapshot(
     folder: Path,
     records: Iterable[dict[str, Any]] = (),
@@ -147,6 +185,7 @@ def _manifest(
         "interrupted": None,
         "versions": dict.fromkeys(("aws-scanner", "boto3", "botocore", "python", "catalog"), "1.2.3"),
         "endpoint_url": None,
+        "selection": selection(cells, accounts),
         "accounts": accounts,
         "totals": totals,
         "by_account": dict(counts["account_id"]),
