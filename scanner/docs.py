@@ -18,6 +18,7 @@ def pages() -> dict[Path, bytes]:
         Path("docs/profile.md"): reference_markdown().encode(),
         Path("docs/record.schema.json"): schema_text("record").encode(),
         Path("docs/manifest.schema.json"): schema_text("manifest").encode(),
+        Path("docs/diff.schema.json"): schema_text("diff").encode(),
         Path("docs/types.md"): types_markdown().encode(),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -120,14 +121,20 @@ def selection(
 
 def _digests(cells: Iterable[dict[str, Any]]) -> dict[str, str]:
     """The types of a ledger, those of the catalog with the digest that a scan of today writes."""
-    catalog = load_catalog()
-    known = {(kind.service, kind.resource_type): type_digest(catalog, kind) for kind in catalog.types}
-    found = {}
+    known, found = _known_digests(), {}
     for one in cells:
+        if one["service"] == "sts":
+            continue
         kind = one["resource_type"].partition(":")[2]
         name = f"{one['service']}:{kind}" if kind else "*"
         found[name] = known.get((one["service"], one["resource_type"]), "0" * 12)
     return found
+
+
+@lru_cache(maxsize=1)
+def _known_digests() -> dict[tuple[str, str], str]:
+    catalog = load_catalog()
+    return {(kind.service, kind.resource_type): type_digest(catalog, kind) for kind in catalog.types}
 
 
 def write_snapshot(

@@ -549,7 +549,7 @@ def test_the_copy_in_docs_is_current(name: str) -> None:
 
 
 def test_an_unknown_schema_is_refused_by_name() -> None:
-    with pytest.raises(ProfileError, match=re.escape('unknown schema "../record"; known are manifest, record')):
+    with pytest.raises(ProfileError, match=re.escape('unknown schema "../record"; known are diff, manifest, record')):
         schema_text("../record")
 
 

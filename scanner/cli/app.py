@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from scanner.cli import check, demo, fake_aws, iam_policy, plan, report, scan, schema, types, version
+from scanner.cli import check, demo, diff, fake_aws, iam_policy, plan, report, scan, schema, types, version
 from scanner.cli.filters import FilteredCommand
 from scanner.errors import Interrupted, ScannerError
 
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 for command in (scan, plan):
     app.command(name=command.NAME, help=command.__doc__, cls=FilteredCommand)(command.run)
-for command in (report, demo, check, types, iam_policy, schema, fake_aws, version):
+for command in (report, diff, demo, check, types, iam_policy, schema, fake_aws, version):
     app.command(name=command.NAME, help=command.__doc__)(command.run)
 
 
