@@ -2,7 +2,8 @@
 
 PROFILE is a name (config/NAME.yaml) or a path; without one, all enabled regions of the ambient account are scanned.
 
-Examples: aws-scanner scan prod; aws-scanner scan prod --dry-run; aws-scanner scan prod --set retry.max_attempts=7
+Examples: aws-scanner scan prod; aws-scanner scan prod --dry-run; aws-scanner scan prod --set retry.max_attempts=7;
+aws-scanner scan prod --compare --fail-on-change
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+
+from scanner.cli.compare import COMPARE, COMPARE_WITH, FAIL_ON_CHANGE, Wish, wish_of
 
 NAME = "scan"
 
@@ -19,7 +22,7 @@ SET = Annotated[
 ]
 
 
-def run(
+def run(  # noqa: PLR0913 - one for each option
     profile: PROFILE = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     cache: Annotated[bool | None, typer.Option("--cache/--no-cache", help="Use answers of the last minutes.")] = None,
@@ -28,6 +31,9 @@ def run(
     ] = None,
     settings: SET = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table; the exit code speaks.")] = False,
+    compare: COMPARE = False,
+    compare_with: COMPARE_WITH = None,
+    fail_on_change: FAIL_ON_CHANGE = False,
 ) -> None:
     """Entry of `aws-scanner scan`."""
     gate = [] if min_resources is None else [f"min_resources={min_resources}"]
@@ -39,7 +45,8 @@ def run(
 
         show(profile, overrides, offline=False)
         return
-    raise typer.Exit(scan_and_show(profile, overrides, quiet=quiet))
+    wish = wish_of(compare, compare_with, fail_on_change)
+    raise typer.Exit(scan_and_show(profile, overrides, quiet=quiet, wish=wish))
 
 
 def overrides_of(settings: list[str]) -> dict[str, dict[str, object]]:
@@ -59,14 +66,18 @@ def overrides_of(settings: list[str]) -> dict[str, dict[str, object]]:
     return found
 
 
-def scan_and_show(profile: str | None, overrides: dict[str, dict[str, object]], *, quiet: bool) -> int:
-    """Scan, print the table and what is missing, and return the exit code."""
+def scan_and_show(
+    profile: str | None, overrides: dict[str, dict[str, object]], *, quiet: bool, wish: Wish | None = None
+) -> int:
+    """Scan, print the table and what is missing, compare if that is wished, and return the exit code."""
+    from scanner.cli.compare import Comparison
     from scanner.cli.show import show_snapshot
     from scanner.cli.talk import Progress, on_signals, set_up_log
     from scanner.pipeline import scan
     from scanner.profile import load_profile
 
     loaded = load_profile(profile, overrides)
+    comparison = Comparison(wish, loaded) if wish else None
     set_up_log("ERROR" if quiet else "INFO")
     on_signals()
     progress = Progress(quiet=quiet)
@@ -76,4 +87,4 @@ def scan_and_show(profile: str | None, overrides: dict[str, dict[str, object]], 
         progress.close()
     if not quiet:
         show_snapshot(snapshot, loaded.profile.reports.table_rows)
-    return int(snapshot.manifest["exit_code"])
+    return comparison.conclude(snapshot, quiet=quiet) if comparison else int(snapshot.manifest["exit_code"])

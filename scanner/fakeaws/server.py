@@ -76,6 +76,11 @@ class FakeAws:
         self._thread.start()
         return self
 
+    def become(self, fleet: Fleet) -> None:
+        """Have another fleet from now on."""
+        self._fleet, self._content = fleet, Content(self._catalog, fleet)
+        self._answers = {}
+
     def stop(self) -> None:
         """Stop serving and free the port."""
         self._server.shutdown()
@@ -114,12 +119,13 @@ class FakeAws:
     def _known(self, request: Request, account: str, operation: str) -> Answer:
         said = [account, request.region, request.service, operation, request.params]
         key = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-        answer = self._answers.get(key)
+        answers = self._answers  # an answer of the fleet before must not be kept for the one after
+        answer = answers.get(key)
         if answer is None:
             kind, body = write(request.model, self._made(request, account, operation))
             answer = (200, kind, body)
-            if len(self._answers) < _CACHED_ANSWERS:
-                self._answers[key] = answer
+            if len(answers) < _CACHED_ANSWERS:
+                answers[key] = answer
         return answer
 
     def _made(self, request: Request, account: str, operation: str) -> Mapping[str, Any]:
