@@ -191,6 +191,9 @@ def test_an_answer_from_the_cache_that_is_older_than_the_baseline_takes_nothing_
         (("--fail-on-change",), "--fail-on-change means nothing without --compare or --compare-with"),
         (("--compare-with", "nowhere.json"), "nowhere.json: no such file or folder"),
         (("--compare-with", "test.yaml"), "is neither a snapshot nor a file of records (.json, .jsonl, .jsonl.zst)"),
+        (("--refresh", "--compare"), "--refresh compares each pass with the last; it goes without --compare"),
+        (("--refresh", "-i", "4"), "'--refresh-interval' / '-i': 4 is not allowed; 5 to 300 seconds are"),
+        (("--refresh-interval", "301"), "301 is not allowed; 5 to 300 seconds are"),
     ],
 )
 def test_a_bad_command_line_exits_2_before_anything_is_asked(

@@ -3,7 +3,7 @@
 PROFILE is a name (config/NAME.yaml) or a path; without one, all enabled regions of the ambient account are scanned.
 
 Examples: aws-scanner scan prod; aws-scanner scan prod --dry-run; aws-scanner scan prod --set retry.max_attempts=7;
-aws-scanner scan prod --compare --fail-on-change
+aws-scanner scan prod --compare --fail-on-change; aws-scanner scan prod --refresh -i 30
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from scanner.cli.compare import COMPARE, COMPARE_WITH, FAIL_ON_CHANGE, Wish, wish_of
+from scanner.cli.refresh import INTERVAL_S, REFRESH, REFRESH_INTERVAL
 
 NAME = "scan"
 
@@ -34,6 +35,8 @@ def run(  # noqa: PLR0913 - one for each option
     compare: COMPARE = False,
     compare_with: COMPARE_WITH = None,
     fail_on_change: FAIL_ON_CHANGE = False,
+    refresh: REFRESH = False,
+    refresh_interval: REFRESH_INTERVAL = INTERVAL_S,
 ) -> None:
     """Entry of `aws-scanner scan`."""
     gate = [] if min_resources is None else [f"min_resources={min_resources}"]
@@ -46,6 +49,10 @@ def run(  # noqa: PLR0913 - one for each option
         show(profile, overrides, offline=False)
         return
     wish = wish_of(compare, compare_with, fail_on_change)
+    if refresh:
+        from scanner.cli.refresh import refresh_and_show
+
+        raise typer.Exit(refresh_and_show(profile, overrides, refresh_interval, wish, quiet=quiet))
     raise typer.Exit(scan_and_show(profile, overrides, quiet=quiet, wish=wish))
 
 
