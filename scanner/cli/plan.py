@@ -35,7 +35,8 @@ def show(profile: str | None, overrides: Mapping[str, Any], *, offline: bool) ->
     from scanner.access import offline_accounts, reach_accounts
     from scanner.cli.talk import set_up_log
     from scanner.errors import NoCredentialsError
-    from scanner.pipeline import Hooks, door_settings, no_credentials_message, open_cache
+    from scanner.means import door_settings, open_cache
+    from scanner.pipeline import no_credentials_message
     from scanner.plan import left_out, plan
     from scanner.profile import load_profile
 
@@ -45,7 +46,7 @@ def show(profile: str | None, overrides: Mapping[str, Any], *, offline: bool) ->
     if offline:
         reached = offline_accounts(loaded.profile, catalog)
     else:
-        cache = open_cache(loaded, Hooks())
+        cache = open_cache(loaded, lambda text: typer.echo(text, err=True))
         access = reach_accounts(loaded.profile, door_settings(loaded), catalog, cache)
         reached = access.reached
         for line in access.lines:

@@ -20,8 +20,8 @@ def run(
 ) -> None:
     """Entry of `aws-scanner report`."""
     from scanner.cli.show import show_snapshot
+    from scanner.finish import finish_stopped, is_stopped
     from scanner.formats import get
-    from scanner.pipeline import finish_stopped, is_stopped
     from scanner.store.snapshots import load_snapshot
 
     if is_stopped(snapshot):

@@ -1,0 +1,113 @@
+"""What a scan works with: the door's patience, the cache, processes, folders, a warm fork server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from scanner import manifest as ledgers
+from scanner.aws.preload import SERVICES_VARIABLE
+from scanner.aws.settings import DoorSettings
+from scanner.catalog import Catalog
+from scanner.errors import SnapshotError
+from scanner.executors import get as get_executor
+from scanner.filters import digest
+from scanner.plan import select_types
+from scanner.profile import LoadedProfile
+from scanner.store.cache import Cache, cache_folder, default_cache_dir
+from scanner.store.files import check_writable, make_private_dir
+from scanner.worker import WorkSpec
+
+
+def warm_up(loaded: LoadedProfile, catalog: Catalog) -> None:
+    """Let the fork server load its models while STS is asked."""
+    start = getattr(get_executor(loaded.profile.execution.executor), "warm_up", None)
+    if start is None:
+        return
+    words = [loaded.profile.services, *(one.services for one in loaded.profile.accounts if one.services)]
+    services = {kind.service for some in words for kind in select_types(catalog, some)}
+    # Read by the fork server's preload; the variable is for our own children only.
+    os.environ[SERVICES_VARIABLE] = ",".join(sorted(services))
+    start()
+
+
+def door_settings(loaded: LoadedProfile) -> DoorSettings:
+    """The profile's patience and pace, as the door to AWS takes them."""
+    retry, limits = loaded.profile.retry, loaded.profile.limits
+    return DoorSettings(
+        endpoint_url=loaded.profile.endpoint_url,
+        max_attempts=retry.max_attempts,
+        initial_wait_s=retry.initial_wait_s,
+        max_wait_s=retry.max_wait_s,
+        connect_timeout_s=retry.connect_timeout_s,
+        read_timeout_s=retry.read_timeout_s,
+        call_deadline_s=retry.call_deadline_s,
+        rate_per_s=limits.rate_per_s,
+        burst=limits.burst,
+        connections=3 * loaded.profile.execution.service_workers,
+    )
+
+
+def open_cache(loaded: LoadedProfile, warn: Callable[[str], None]) -> Cache | None:
+    """The cache of the profile; None where it is switched off or (with a warning) where it cannot be kept."""
+    settings = loaded.profile.cache
+    if not settings.enabled:
+        return None
+
+    try:
+        cache = Cache(cache_folder(settings.dir or default_cache_dir()), settings.ttl_s, warn)
+    except SnapshotError as error:
+        warn(f"cache: {error}; scanning without it")
+        return None
+    cache.sweep()
+    return cache
+
+
+def slots_for(max_workers: int | None, memory_limit_mb: int | None, jobs: int) -> int:
+    """How many processes: bounded by the profile, by jobs, by two per core, and by memory (150 MB each)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    free_mb = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    by_memory = (memory_limit_mb or free_mb // 2) // 150
+    return max(1, min(max_workers or 8, 2 * cores, by_memory, jobs))
+
+
+def work_spec(loaded: LoadedProfile, door: DoorSettings, folder: Path) -> WorkSpec:
+    """What the workers of a scan into `folder` are told."""
+    versions = ledgers.versions(loaded.catalog.version)
+    parts = {name: versions[name] for name in ("aws-scanner", "catalog")}
+    parts["endpoint"] = door.endpoint_url or os.environ.get("AWS_ENDPOINT_URL", "")
+    parts["filter_code"] = digest(loaded.profile.chosen_filters)
+    threads = loaded.profile.execution.service_workers
+    folders = tuple(one.resolve() for one in loaded.profile.catalog_dirs)
+    scratch = str(make_private_dir(folder / "shards"))
+    return WorkSpec(door, scratch, threads, tuple(sorted(parts.items())), folders)
+
+
+def check_reports_folder(loaded: LoadedProfile) -> None:
+    """Raise SnapshotError where reports cannot be written, before anything is asked of AWS."""
+    with _blaming_reports_dir():
+        check_writable(_reports_folder(loaded))
+
+
+def _reports_folder(loaded: LoadedProfile) -> Path:
+    return Path(loaded.profile.reports.dir) / loaded.profile.name
+
+
+def new_folder(loaded: LoadedProfile) -> Path:
+    """A folder of its own for a scan. Raises SnapshotError."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    with _blaming_reports_dir():
+        return make_private_dir(_reports_folder(loaded) / f"{stamp}-{uuid4().hex[:8]}")
+
+
+@contextmanager
+def _blaming_reports_dir() -> Iterator[None]:
+    try:
+        yield
+    except SnapshotError as error:
+        remedy = "name another folder: `reports.dir` in the profile, or --set reports.dir=FOLDER"
+        raise SnapshotError(f"reports cannot be written: {error}; {remedy}") from None
