@@ -6,7 +6,7 @@ import gc
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from scanner.catalog.spec import ResourceType
 from scanner.collectors.ledger import Ledger
 from scanner.collectors.services import Pools, TypeScan
 from scanner.collectors.tagging import TaggingScan
-from scanner.errors import GapError
+from scanner.errors import GapError, SnapshotError
 from scanner.filters import sift
 from scanner.model import Job, Outcome, Shard, Unit
 from scanner.store.cache import unit_key
@@ -65,8 +65,16 @@ class _UnitRun:
         return [_Step(self, kind) for kind in self.kinds.values() if not kind.of_parent]
 
     def finish(self) -> Shard:
+        """The unit's shard; where the disk refuses it, all that was asked is a gap that says so."""
         stats = self.lane.stats
-        return self.writer.finish(self.ledger.cells({one.operation: one.calls for one in stats}), stats)
+        cells = self.ledger.cells({one.operation: one.calls for one in stats})
+        try:
+            return self.writer.finish(cells, stats)
+        except SnapshotError as error:
+            self.writer.discard()
+            why = one_line(str(error))
+            gaps = (replace(one, outcome=Outcome.ERROR, resources=0, code="NotWritten", message=why) for one in cells)
+            return Shard(self.unit.name, None, 0, tuple(gaps), stats)
 
 
 @dataclass(frozen=True, slots=True)
