@@ -120,6 +120,11 @@ def test_hostile_tag_values_are_in_the_fleet(server: DemoServer) -> None:
     assert found == set(HOSTILE_VALUES)
 
 
+def test_an_account_has_the_regions_of_the_fleet_enabled_and_no_others(server: DemoServer) -> None:
+    answer = _client(server, BASE_ACCOUNT, "ec2").describe_regions()
+    assert sorted(one["RegionName"] for one in answer["Regions"]) == sorted(REGIONS)
+
+
 def test_each_region_lists_its_own_buckets_and_a_page_size_loses_none(server: DemoServer) -> None:
     s3 = _client(server, BASE_ACCOUNT, "s3")
     everything = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]

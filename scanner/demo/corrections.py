@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 from xml.sax.saxutils import escape
 
-from scanner.demo.fleet import Asked
+from scanner.demo.fleet import REGIONS, Asked
 
 Environ = dict[str, Any]
 
@@ -80,11 +81,22 @@ def _queue_urls_of_aws(asked: Asked, environ: Environ, answer: bytes) -> bytes:
     )
 
 
+def _regions_of_the_fleet(_asked: Asked, _environ: Environ, answer: bytes) -> bytes:
+    # moto's accounts have every region of AWS switched on; the fleet's have the four that it lives in.
+    items = re.findall(rb"<item>.*?</item>", answer, re.DOTALL)
+    named = [f"<regionName>{region}</regionName>".encode() for region in REGIONS]
+    for item in items:
+        if not any(name in item for name in named):
+            answer = answer.replace(item, b"")
+    return answer
+
+
 _REQUESTS: dict[tuple[str, str], Callable[[Asked, Environ, bytes], None]] = {
     ("s3", "ListBuckets"): _all_buckets_on_one_page,
     ("ecs", "DescribeCapacityProviders"): _name_all_capacity_providers,
 }
 _ANSWERS: dict[tuple[str, str], Callable[[Asked, Environ, bytes], bytes]] = {
+    ("ec2", "DescribeRegions"): _regions_of_the_fleet,
     ("resourcegroupstaggingapi", "GetResources"): _only_buckets_of_the_region,
     ("sqs", "ListQueues"): _queue_urls_of_aws,
     ("sqs", "GetQueueUrl"): _queue_urls_of_aws,
