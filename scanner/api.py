@@ -17,7 +17,7 @@ from scanner.errors import (
 from scanner.model import LedgerLine, Outcome, TagFilter
 from scanner.pipeline import Hooks
 from scanner.pipeline import scan as _scan
-from scanner.profile import LoadedProfile, Profile, load_profile, loaded_from
+from scanner.profile import Flags, LoadedProfile, Profile, load_profile, loaded_from
 from scanner.store.snapshots import Snapshot, load_snapshot
 
 __all__ = [
@@ -54,4 +54,4 @@ def scan(profile: str | Path | Profile | None = None, /, *, hooks: Hooks | None 
 def _loaded(profile: str | Path | Profile | None, settings: Mapping[str, Any]) -> LoadedProfile:
     if isinstance(profile, Profile):
         return loaded_from(profile, settings)
-    return load_profile(profile, settings, layer="argument")
+    return load_profile(profile, settings, Flags(layer="argument"))

@@ -13,7 +13,7 @@ import pytest
 from scanner.catalog.strict_yaml import load_marked
 from scanner.errors import ProfileError
 from scanner.model import Cell, Outcome, TagFilter
-from scanner.profile import LoadedProfile, load_profile
+from scanner.profile import Flags, LoadedProfile, load_profile
 from scanner.profile.docs import reference_markdown, schema_json
 
 ROOT = Path(__file__).parent.parent
@@ -186,3 +186,57 @@ def test_an_unreadable_profile_is_told(tmp_path: Path, raw: bytes | None, said: 
     path.mkdir() if raw is None else path.write_bytes(raw)
     with pytest.raises(ProfileError, match=said):
         load_profile(path)
+
+
+_TWO_ACCOUNTS = """
+accounts:
+  - {name: ambient, regions: [eu-west-1], tags: {Team: a}}
+  - {name: role, role_arn: 'arn:aws:iam::111122223333:role/r'}
+  - {name: named, aws_profile: other, services: [s3]}
+  - {name: sourced, role_arn: 'arn:aws:iam::444455556666:role/r', source_profile: hub}
+"""
+
+
+def flagged(folder: Path, text: str, flags: Flags, **overrides: Any) -> LoadedProfile:
+    path = folder / "p.yaml"
+    path.write_text(text)
+    return load_profile(path, overrides, flags=flags)
+
+
+def test_what_the_command_line_selects_holds_for_accounts_with_a_selection_of_their_own(tmp_path: Path) -> None:
+    accounts = flagged(tmp_path, _TWO_ACCOUNTS, Flags(), regions=["us-east-1"], tags="Team").profile.accounts
+    assert [(one.regions, one.tags) for one in accounts] == [(None, None)] * 4
+    assert accounts[2].services == ["s3"]
+
+
+def test_an_aws_profile_takes_the_place_of_the_ambient_credentials_and_of_no_others(tmp_path: Path) -> None:
+    loaded = flagged(tmp_path, _TWO_ACCOUNTS, Flags(aws_profile="mine"))
+    assert [(one.aws_profile, one.source_profile) for one in loaded.profile.accounts] == [
+        ("mine", None),
+        (None, "mine"),
+        ("other", None),
+        (None, "hub"),
+    ]
+    assert loaded.origins["accounts"] == f"{tmp_path}/p.yaml:2, command line"
+    assert flagged(tmp_path, "regions: [us-east-1]\n", Flags(aws_profile="mine")).origins["accounts"] == "command line"
+
+
+def test_an_aws_profile_that_no_account_would_use_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="command line: --profile: 'mine' would be ignored: every account"):
+        flagged(tmp_path, "accounts: [{aws_profile: other}]\n", Flags(aws_profile="mine"))
+
+
+def test_all_services_is_refused_where_the_profile_asks_only_the_services(tmp_path: Path) -> None:
+    flags = Flags({"all_services": "--all-services"})
+    with pytest.raises(ProfileError, match="command line: --all-services: would be ignored"):
+        flagged(tmp_path, "collector: services\n", flags, all_services=True)
+
+
+def test_a_problem_of_the_command_line_is_told_under_the_name_of_its_option(tmp_path: Path) -> None:
+    flags = Flags({"services": "--service", "execution.max_workers": "--max-workers"})
+    with pytest.raises(ProfileError) as caught:
+        flagged(tmp_path, "regions: [us-east-1]\n", flags, services=["s33"], enrich=["s34"])
+    assert caught.value.problems == [
+        "command line: --service: unknown service 's33'; did you mean 's3'?",
+        "command line: enrich[0]: unknown service 's34'; did you mean 's3'?",
+    ]

@@ -22,6 +22,7 @@ from pydantic_settings import (
 from scanner.catalog import Catalog, load_catalog
 from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked
 from scanner.errors import ProfileError
+from scanner.profile.flags import Flags, for_all_accounts
 from scanner.profile.model import Folders, Profile, ProfileFields
 from scanner.profile.problems import Problem, in_words, nearest, unknown_words
 
@@ -68,15 +69,14 @@ class _File:
 
 
 def load_profile(
-    ref: str | Path | None, overrides: Mapping[str, Any] | None = None, layer: str = "command line"
+    ref: str | Path | None, overrides: Mapping[str, Any] | None = None, flags: Flags | None = None
 ) -> LoadedProfile:
     """Load config/<ref>.yaml (or the file `ref`; None: no file), under the environment and `overrides`.
 
-    `layer` is what messages call the overrides.
-
-    Raises ProfileError with every problem found, CatalogError for a catalog folder that does not fit.
+    `flags`: how the overrides were worded. Raises ProfileError with every problem found, CatalogError for a catalog
+    folder that does not fit.
     """
-    overrides = overrides or {}
+    overrides, flags = overrides or {}, flags or Flags()
     file = _read(ref)
     catalog = load_catalog(_catalog_dirs(file.doc, overrides))
     problems = [file.show(one) for one in _check(file.doc, catalog)]
@@ -87,14 +87,16 @@ def load_profile(
     try:
         settings = _layered({**named, **file.doc}, overrides)
     except ValidationError as error:
-        raise ProfileError([_blame(one, overrides, layer) for one in in_words(error, ProfileFields)]) from None
+        raise ProfileError([_blame(one, overrides, flags) for one in in_words(error, ProfileFields)]) from None
     except SettingsError as error:
         raise ProfileError([f"environment: {' '.join(str(error).split())}"]) from None
-    blamed = [_blame(one, overrides, layer) for one in unknown_words(settings, catalog)]
+    blamed = [_blame(one, overrides, flags) for one in unknown_words(settings, catalog)]
     if blamed:
         raise ProfileError(blamed)
     profile = Profile.model_validate({name: getattr(settings, name) for name in ProfileFields.model_fields})
-    return LoadedProfile(profile, file.path, _digest(profile), dict(_origins(profile, file, overrides, layer)))
+    origins = flags.marked(dict(_origins(profile, file, overrides, flags.layer)))
+    profile = for_all_accounts(profile, overrides, flags)
+    return LoadedProfile(profile, file.path, _digest(profile), origins)
 
 
 def loaded_from(given: Profile, overrides: Mapping[str, Any]) -> LoadedProfile:
@@ -214,12 +216,12 @@ def _variables() -> Iterator[str]:
         yield from (f"{ENV_PREFIX}{name.upper()}__{one.upper()}" for one in nested)
 
 
-def _blame(problem: Problem, overrides: Mapping[str, Any], layer: str) -> str:
+def _blame(problem: Problem, overrides: Mapping[str, Any], flags: Flags) -> str:
     """A problem of the merged settings, with the layer that brought it."""
     words = [str(step) for step in problem.loc if isinstance(step, str)]
     for depth in range(len(words), 0, -1):
         if _reaches(overrides, words[:depth]):
-            return f"{layer}: {problem.path}: {problem.message}"
+            return f"{flags.layer}: {flags.name_of(words) or problem.path}: {problem.message}"
         variable = ENV_PREFIX + "__".join(words[:depth]).upper()
         if variable in os.environ:
             return f"environment: {variable}: {problem.message}"
