@@ -116,10 +116,11 @@ def operations_of(stats: Iterable[CallStats]) -> list[dict[str, Any]]:
     ]
 
 
-def counted(counts: Counts) -> dict[str, dict[str, int]]:
-    """The counts by account, region, service and type, sorted by name."""
+def counted(counts: Counts) -> dict[str, dict[str, Any]]:
+    """The counts by account, region, service and type, and by type in each region, sorted by name."""
     kinds = ("by_account", "by_region", "by_service", "by_type")
-    return {kind: dict(sorted(getattr(counts, kind).items())) for kind in kinds}
+    of_region = {region: dict(sorted(types.items())) for region, types in sorted(counts.by_region_type.items())}
+    return {**{kind: dict(sorted(getattr(counts, kind).items())) for kind in kinds}, "by_region_type": of_region}
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:

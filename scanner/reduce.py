@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ class Counts:
     by_region: Counter[str] = field(default_factory=Counter)
     by_service: Counter[str] = field(default_factory=Counter)
     by_type: Counter[str] = field(default_factory=Counter)
+    by_region_type: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, record: dict[str, Any]) -> None:
         """Count one record."""
@@ -35,6 +36,7 @@ class Counts:
         self.by_region[record["region"]] += 1
         self.by_service[record["service"]] += 1
         self.by_type[record["resource_type"]] += 1
+        self.by_region_type[record["region"]][record["resource_type"]] += 1
 
 
 def reduce(paths: list[Path], folder: Path) -> Counts:

@@ -17,6 +17,7 @@ from scanner.catalog.digests import type_digest
 from scanner.model import Outcome
 from scanner.store.snapshots import RECORDS, Snapshot
 
+_COUNTED = ("account_id", "region", "service", "resource_type")
 ACCOUNT = "111122223333"
 OTHER_ACCOUNT = "444455556666"
 
@@ -146,7 +147,7 @@ def write_snapshot(
 ) -> Snapshot:
     """Write a snapshot folder (records streamed, in the order given) and return it opened."""
     folder.mkdir(parents=True, exist_ok=True)
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ("account_id", "region", "service", "resource_type")}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in (*_COUNTED, "region and type")}
     _write_records(folder / RECORDS, _counting(records, counts))
     cells = [cell()] if ledger is None else list(ledger)
     listed = [account()] if accounts is None else list(accounts)
@@ -162,8 +163,9 @@ def many(count: int, resource_type: str = "ec2:volume") -> Iterator[dict[str, An
 
 def _counting(records: Iterable[dict[str, Any]], counts: dict[str, Counter[str]]) -> Iterator[dict[str, Any]]:
     for one in records:
-        for name, counter in counts.items():
-            counter[one[name]] += 1
+        for name in _COUNTED:
+            counts[name][one[name]] += 1
+        counts["region and type"][f"{one['region']} {one['resource_type']}"] += 1
         yield one
 
 
@@ -199,6 +201,14 @@ def _manifest(
         "by_region": dict(counts["region"]),
         "by_service": dict(counts["service"]),
         "by_type": dict(counts["resource_type"]),
+        "by_region_type": {
+            region: {
+                key.split(" ", 1)[1]: count
+                for key, count in counts["region and type"].items()
+                if key.split(" ", 1)[0] == region
+            }
+            for region in counts["region"]
+        },
         "ledger": cells,
         "operations": [{"service": "ec2", "operation": "describe_instances", "calls": 1, "retries": 0, "throttles": 0}],
         "files": {RECORDS: {"sha256": hashlib.sha256(stored).hexdigest(), "size_bytes": len(stored)}},

@@ -24,7 +24,8 @@ from rich.table import Table
 from scanner import formats
 from scanner.errors import ProfileError
 from scanner.formats.schema import SCHEMAS, schema_text
-from scanner.formats.table import TABLE_MINIMUM_WIDTH, render_summary, render_table
+from scanner.formats.summary import render_summary
+from scanner.formats.table import TABLE_MINIMUM_WIDTH, render_table
 from scanner.formats.text import csv_cell, markdown_cell, printable, rich_text, shortened
 from scanner.model import Outcome
 from scanner.store.coverage import MEANINGS, REMEDIES, coverage_of
@@ -353,12 +354,14 @@ def test_the_columns_have_their_colours(tmp_path: Path) -> None:
 
 
 def test_the_table_shows_the_first_rows_and_where_the_others_are(tmp_path: Path) -> None:
-    snapshot = write_snapshot(tmp_path / "s", many(200))
+    snapshot = write_snapshot(tmp_path / "s", many(300))
     text = on_terminal(snapshot, limit=3)
     assert text.count("vol-") == 6
-    assert f"… 197 more: see {tmp_path / 's' / 'resources.jsonl.zst'}\n" in text
-    assert "… 150 more" in on_terminal(snapshot)
-    assert "more: see" not in on_terminal(snapshot, limit=200)
+    how = f"see {tmp_path / 's' / 'resources.jsonl.zst'}, or: aws-scanner report {tmp_path / 's'} --format csv"
+    assert f"… 297 more: {how}\n" in text
+    assert "… 100 more" in on_terminal(snapshot)
+    assert "more: see" not in on_terminal(snapshot, limit=300)
+    assert on_terminal(snapshot, limit=0).startswith("… 300 more: see")
 
 
 def test_the_summary_names_gaps_before_totals(tmp_path: Path) -> None:
@@ -376,9 +379,21 @@ def test_the_summary_names_gaps_before_totals(tmp_path: Path) -> None:
         f"  denied: {REMEDIES[Outcome.DENIED]}",
         "4 resources of 3 types in 2 regions, 1 of 1 account scanned",
         "  ec2:instance 2, ecs:service 1, iam:role 1",
+        " Region     Resources  Unknown  Most of them                  ",
+        " eu-west-1          2        2  ec2:instance 1, ecs:service 1 ",
+        " global             1        0  iam:role 1                    ",
+        " us-east-1          1        0  ec2:instance 1                ",
         "3 requests, 0 retried, 0 throttled, in 65.0 s",
         f"Reports: {tmp_path / 's'}",
+        "  resources.jsonl.zst, manifest.json",
     ]
+
+
+def test_regions_without_resources_are_counted_not_listed(tmp_path: Path) -> None:
+    ledger = [cell(region=region) for region in ("eu-west-1", "ap-south-1", "sa-east-1")]
+    text = on_terminal(write_snapshot(tmp_path / "s", fleet()[:1], ledger))
+    assert "  2 regions without resources\n" in text
+    assert "ap-south-1" not in text
 
 
 def test_a_thousand_gaps_do_not_flood_the_terminal(tmp_path: Path) -> None:

@@ -1,21 +1,20 @@
-"""A snapshot on the terminal: first rows, then what is missing, then totals and where the reports are."""
+"""A snapshot for people: the first rows of its table, and what the scan comes to."""
 
 from __future__ import annotations
 
-import typer
+import sys
 
-from scanner.formats.table import render_summary, render_table
 from scanner.store.snapshots import Snapshot
 
 
-def show_snapshot(snapshot: Snapshot, rows: int) -> None:
-    """Print the table and the summary on stdout, the reports' places on stderr."""
-    from rich.console import Console
+def show_snapshot(snapshot: Snapshot, rows: int, *, summary: bool = True) -> None:
+    """Print the table, and below it the summary, on stdout. Raises BrokenPipeError where nobody reads on."""
+    from scanner.formats.console import console_for
+    from scanner.formats.summary import render_summary
+    from scanner.formats.table import render_table
 
-    console = Console()
-    if rows:
-        render_table(snapshot, console, rows)
-    render_summary(snapshot, console)
-    for name in sorted(snapshot.manifest["files"]):
-        typer.echo(f"{snapshot.path / name}", err=True)
-    typer.echo(f"{snapshot.path / 'manifest.json'}", err=True)
+    console = console_for(sys.stdout)
+    render_table(snapshot, console, rows)
+    if summary:
+        render_summary(snapshot, console)
+    sys.stdout.flush()

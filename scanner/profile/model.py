@@ -195,11 +195,11 @@ class Reports(Strict):
     """The folder under which <profile>/<stamp>-<id>/ is made."""
     formats: Words = ["json", "markdown"]
     """Formats written beside resources.jsonl.zst and manifest.json."""
-    table_rows: int = Field(default=50, ge=0)
+    table_rows: int = Field(default=200, ge=0)
     """Rows of the table on the terminal."""
     markdown_rows: int = Field(default=500, ge=0)
     """Resources listed in report.md; the rest is pointed to."""
-    finish_at_once_mb: int = Field(64, ge=0)
+    finish_at_once_mb: int = Field(default=64, ge=0)
     """A scan that is stopped with more than this many MiB of shards leaves its reports to `aws-scanner report`."""
 
 

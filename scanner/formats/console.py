@@ -1,0 +1,34 @@
+"""Where text for people goes: colours and boxes in a terminal; plain text elsewhere, with NO_COLOR and in CI."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FILE_WIDTH = 160  # a file must not depend on the terminal it was written from
+
+
+def is_plain(stream: TextIO) -> bool:
+    """Whether a stream wants no colours, boxes or escape sequences."""
+    asked = any(os.environ.get(name) for name in ("NO_COLOR", "CI"))
+    return asked or os.environ.get("TERM") == "dumb" or not stream.isatty()
+
+
+def console_for(stream: TextIO, *, quiet: bool = False) -> Console:
+    """A Rich console for a stream, as plain as the stream wants it. A closed pipe is a BrokenPipeError, not an exit."""
+    from rich.console import Console
+
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    settings: dict[str, Any] = {"file": stream, "quiet": quiet}
+    if is_plain(stream):
+        # Rich asks the environment for colours too (FORCE_COLOR, TTY_COMPATIBLE); here the answer is no.
+        settings |= {"force_terminal": False, "color_system": None}
+    if not stream.isatty():
+        settings |= {"width": FILE_WIDTH}
+    return Piped(**settings)
