@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -78,10 +79,11 @@ def _prove(spec: AccountSpec, profile: Profile, door: DoorSettings, catalog: Cat
 
 
 def _sts_region(spec: AccountSpec, profile: Profile, catalog: Catalog) -> str | None:
-    """The region of STS: the role's partition's home, else that of the first region the profile names."""
+    """The region of STS: the role's partition's home, else that of the first region the profile or AWS_REGION names."""
     if spec.role_arn:
         return GLOBAL_HOMES.get(spec.role_arn.split(":")[1])
-    named = [catalog.partition_of(word) for word in region_patterns(profile, spec)]
+    ambient = [os.environ.get(name, "") for name in ("AWS_REGION", "AWS_DEFAULT_REGION")]
+    named = [catalog.partition_of(word) for word in (*region_patterns(profile, spec), *ambient)]
     return next((GLOBAL_HOMES.get(partition) for partition in named if partition), None)
 
 

@@ -71,7 +71,7 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
 
 def no_credentials_message(access: Access) -> str:
     """One line that names each account and what to do."""
-    lines = [f"{line.name or line.id or 'ambient credentials'}: {line.message}" for line in access.lines]
+    lines = [": ".join(filter(None, [line.name or line.id, line.message])) for line in access.lines]
     return "no account has usable credentials: " + " | ".join(lines)
 
 

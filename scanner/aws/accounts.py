@@ -124,7 +124,7 @@ def _account(login: Login, account_id: str, arn: str) -> Account:
 def _unusable(login: Login, code: str, message: str) -> GapError:
     if code == "WrongAccount":
         return GapError(Outcome.CREDENTIALS, code, message)
-    where = "set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the account an `aws_profile` or `role_arn`"
+    where = "use --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the account an `aws_profile` or `role_arn`"
     if login.role_arn:
         where = f"check the trust policy of {login.role_arn} and its external_id, and the source credentials"
     elif login.aws_profile:

@@ -24,7 +24,7 @@ _CHAIN = frozenset(
         ("sts", "assume_role_with_web_identity"),
         ("sso", "get_role_credentials"),
         ("sso-oidc", "create_token"),
-        ("signin", "create_o_auth2_token"),
+        ("signin", "create_oauth2_token"),
     }
 )
 
@@ -86,6 +86,9 @@ def guarded_session(allowed: frozenset[tuple[str, str]]) -> botocore.session.Ses
     One session, and with it one set of models, for all clients: a session of its own costs 3.5 s for 40 clients.
     """
     session = botocore.session.Session()
+    if session.get_config_variable("profile") not in (None, *session.available_profiles):
+        # It is told where credentials are looked for; where the profile names others, nobody needs it.
+        session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
     session.register_component("data_loader", Models(allowed))
     session.register_component("response_parser_factory", Factory())
     _guard(session, allowed)
