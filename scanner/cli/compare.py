@@ -14,6 +14,7 @@ import typer
 from scanner.cli.diff import FAIL_ON_CHANGE, print_text, say_without_ledger
 
 if TYPE_CHECKING:
+    from scanner.cli.delivery import Target
     from scanner.diff.result import Diff
     from scanner.diff.sources import Source
     from scanner.profile import LoadedProfile
@@ -27,37 +28,39 @@ COMPARE_WITH = Annotated[
 ]
 _ROWS = 20
 
-__all__ = ["COMPARE", "COMPARE_WITH", "FAIL_ON_CHANGE", "Comparison", "Wish", "wish_of"]
-
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the command line asks of a comparison. `output`: the file that --output names, "-" for stdout."""
+class Comparing:
+    """The options of a comparison."""
 
-    path: Path | None
-    fail_on_change: bool
-    output: str | None = None
+    compare: COMPARE = False
+    compare_with: COMPARE_WITH = None
+    fail_on_change: FAIL_ON_CHANGE = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be compared. Raises ProfileError for a gate without a comparison."""
+        if self.fail_on_change and not (self.compare or self.compare_with):
+            from scanner.errors import ProfileError
+
+            raise ProfileError(["command line: --fail-on-change means nothing without --compare or --compare-with"])
+        return self.compare or self.compare_with is not None
 
 
-def wish_of(compare: bool, compare_with: Path | None, fail_on_change: bool, output: str | None = None) -> Wish | None:
-    """The wish of a command line, None where nothing is to be compared. Raises ProfileError."""
-    if compare or compare_with:
-        return Wish(compare_with, fail_on_change, output)
-    if fail_on_change:
-        from scanner.errors import ProfileError
-
-        raise ProfileError(["command line: --fail-on-change means nothing without --compare or --compare-with"])
-    return None
+def comparison_of(comparing: Comparing, loaded: LoadedProfile, target: Target) -> Comparison | None:
+    """The comparison that the options ask for, None where they ask for none. Raises ProfileError and SnapshotError."""
+    return Comparison(comparing, loaded, target) if comparing.wanted else None
 
 
 class Comparison:
     """One scan's comparison: made before the scan, so that a bad baseline costs no scan; concluded after it."""
 
-    def __init__(self, wish: Wish, loaded: LoadedProfile) -> None:
-        self._wish = wish
+    def __init__(self, comparing: Comparing, loaded: LoadedProfile, target: Target) -> None:
+        self._comparing, self._target = comparing, target
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self._given = _given(wish.path, loaded) if wish.path else None
-        self._kept = None if wish.path else self._keep_output(loaded)
+        path = comparing.compare_with
+        self._given = _given(path, loaded) if path else None
+        self._kept = None if path else self._keep_output(loaded)
 
     def conclude(self, snapshot: Snapshot, *, quiet: bool) -> int:
         """Compare, write diff.json into the snapshot, show the changes, and return the exit code of all."""
@@ -83,11 +86,11 @@ class Comparison:
         _say(f"comparing with {baseline.label}")
         say_without_ledger(baseline.ledger_missing)
         with diff(baseline, open_source(snapshot.path)) as found:
-            gate = found.exit_code(fail_on_change=self._wish.fail_on_change)
+            gate = found.exit_code(fail_on_change=self._comparing.fail_on_change)
             code = worst_of(int(snapshot.manifest["exit_code"]), gate)
             path = write_diff(found, snapshot, code)
             if not quiet:
-                print_text(found, _ROWS, str(path), err=self._wish.output == "-")
+                print_text(found, _ROWS, str(path), err=self._target.takes_stdout)
                 _say(str(path))
         return code
 
@@ -96,9 +99,9 @@ class Comparison:
         from scanner.diff.sources import open_source
         from scanner.errors import SnapshotError
 
-        output = Path(self._wish.output or "-")
+        output = self._target.path
         folder = Path(loaded.profile.reports.dir) / loaded.profile.name
-        if not output.is_file() or any(folder.glob("*/manifest.json")):
+        if output is None or not output.is_file() or any(folder.glob("*/manifest.json")):
             return None
         self._scratch = tempfile.TemporaryDirectory(prefix="aws-scanner-compare-")
         try:

@@ -11,15 +11,17 @@ from typing import Annotated
 
 import typer
 
+from scanner.cli.options import SET, Selection
+
 NAME = "demo"
 
 
 def run(
     serve: Annotated[bool, typer.Option("--serve", help="Keep the fake AWS up; print the environment for it.")] = False,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting.")] = None,
+    settings: SET = None,
 ) -> None:
     """Entry of `aws-scanner demo`."""
-    from scanner.cli.scan import overrides_of, scan_and_show
+    from scanner.cli.scan import Asked, scan_and_show
     from scanner.cli.talk import on_signals
     from scanner.demo import DemoServer
 
@@ -39,6 +41,6 @@ def run(
             # Nothing of the user's own AWS configuration has a part in the demo.
             del os.environ[name]
         os.environ.update({k: v for k, v in server.environment().items() if k != "AWS_ENDPOINT_URL"})
-        overrides = overrides_of([*(settings or []), f"endpoint_url={server.url}"])
-        code = scan_and_show("demo", overrides, quiet=False)
+        selection = Selection(settings=[*(settings or []), f"endpoint_url={server.url}"])
+        code = scan_and_show(Asked("demo", selection))
     raise typer.Exit(code)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from scanner.cli.scan import PROFILE, SET, overrides_of
+from scanner.cli.groups import spread
+from scanner.cli.options import PROFILE, Selection
 
 NAME = "iam-policy"
 
 
-def run(profile: PROFILE = None, settings: SET = None) -> None:
+@spread
+def run(selection: Selection, profile: PROFILE = None) -> None:
     """Entry of `aws-scanner iam-policy`."""
     import orjson
 
     from scanner.access import offline_accounts
+    from scanner.cli.overrides import load
     from scanner.plan import needs_region_list, plan, region_patterns
-    from scanner.profile import load_profile
 
-    loaded = load_profile(profile, overrides_of(settings or []))
+    loaded = load(profile, selection)
     catalog = loaded.catalog
     units = plan(loaded.profile, catalog, offline_accounts(loaded.profile, catalog))
     kinds = {(unit.service, kind) for unit in units for kind in unit.types}

@@ -1,47 +1,67 @@
 """Show what a scan would do: accounts, regions, types, calls, IAM actions, and where each setting came from.
 
-With --offline nothing is asked of AWS. Examples: aws-scanner plan prod; aws-scanner plan prod --offline
+It takes the options of `scan` that select. With --offline nothing is asked of AWS.
+
+\b
+Examples:
+  aws-scanner plan prod
+  aws-scanner plan prod --offline
+  aws-scanner plan -r 'eu-*' -s ec2,s3 --tag-key Environment
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scanner.cli.scan import PROFILE, SET, overrides_of
+from scanner.cli.groups import spread
+from scanner.cli.options import PROFILE, Selection
 
 if TYPE_CHECKING:
     from scanner.catalog import Catalog
     from scanner.catalog.spec import ResourceType
     from scanner.model import Cell, Unit
     from scanner.plan import Reached
+    from scanner.profile import LoadedProfile
 
 NAME = "plan"
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The accounts that answer, the units of a scan of them, and what a filter leaves unasked."""
+
+    reached: Sequence[Reached]
+    units: tuple[Unit, ...]
+    left_out: tuple[Cell, ...]
+
+
+@spread
 def run(
+    selection: Selection,
     profile: PROFILE = None,
     offline: Annotated[bool, typer.Option("--offline", help="Ask AWS nothing: no STS, no region list.")] = False,
-    settings: SET = None,
 ) -> None:
     """Entry of `aws-scanner plan`."""
-    show(profile, overrides_of(settings or []), offline=offline)
+    from scanner.cli.overrides import load
+
+    loaded = load(profile, selection)
+    show(loaded, planned(loaded, offline=offline))
 
 
-def show(profile: str | None, overrides: Mapping[str, Any], *, offline: bool) -> None:
-    """Print the plan on stdout. Raises NoCredentialsError where no account answers."""
+def planned(loaded: LoadedProfile, *, offline: bool) -> Planned:
+    """Ask which accounts answer and what their regions are. Raises NoCredentialsError where none does."""
     from scanner.access import offline_accounts, reach_accounts
     from scanner.cli.talk import set_up_log
     from scanner.errors import NoCredentialsError
     from scanner.means import door_settings, open_cache
     from scanner.pipeline import no_credentials_message
     from scanner.plan import left_out, plan
-    from scanner.profile import load_profile
 
     set_up_log("WARNING")
-    loaded = load_profile(profile, overrides)
     catalog = loaded.catalog
     if offline:
         reached = offline_accounts(loaded.profile, catalog)
@@ -54,14 +74,18 @@ def show(profile: str | None, overrides: Mapping[str, Any], *, offline: bool) ->
                 typer.echo(f"account {line.id or line.name}: {line.outcome}: {line.message}", err=True)
         if not reached:
             raise NoCredentialsError(no_credentials_message(access))
-    units = plan(loaded.profile, catalog, reached)
-    _accounts(reached)
-    _types(units, catalog)
-    _left_out(left_out(loaded.profile, catalog, reached))
+    return Planned(reached, plan(loaded.profile, catalog, reached), tuple(left_out(loaded.profile, catalog, reached)))
+
+
+def show(loaded: LoadedProfile, found: Planned) -> None:
+    """Print the plan on stdout."""
+    _accounts(found.reached)
+    _types(found.units, loaded.catalog)
+    _left_out(found.left_out)
     _settings(loaded.origins, loaded.profile)
 
 
-def _accounts(reached: list[Reached]) -> None:
+def _accounts(reached: Sequence[Reached]) -> None:
     typer.echo("accounts")
     for one in reached:
         name = f" ({one.account.name})" if one.account.name else ""

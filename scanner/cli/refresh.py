@@ -5,15 +5,15 @@ from __future__ import annotations
 import gc
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from scanner.cli.compare import Wish
+    from scanner.cli.scan import Asked
     from scanner.cli.watch import View
     from scanner.profile import LoadedProfile
     from scanner.store.snapshots import Snapshot
@@ -34,6 +34,16 @@ REFRESH_INTERVAL = Annotated[
         "--refresh-interval", "-i", metavar="SECONDS", callback=_in_range, help="Pause between two passes, 5 to 300."
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshing:
+    """The options of scanning again and again."""
+
+    refresh: REFRESH = False
+    refresh_interval: REFRESH_INTERVAL = INTERVAL_S
+
+
 _KEPT = 2  # passes on disk: the last and the one it was compared with
 _TICK_S = 1.0
 
@@ -63,25 +73,23 @@ class _Session:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def refresh_and_show(
-    profile: str | None, overrides: dict[str, Any], interval_s: float, wish: Wish | None, *, quiet: bool
-) -> int:
+def refresh_and_show(asked: Asked, interval_s: float) -> int:
     """Scan until a signal comes; returns its exit code. Raises what makes the first pass fail."""
+    from scanner.cli.scan import read
     from scanner.cli.talk import on_signals, set_up_log
     from scanner.cli.watch import view_of
     from scanner.errors import ProfileError
-    from scanner.profile import load_profile
-
-    if wish:
-        raise ProfileError(["command line: --refresh compares each pass with the last; it goes without --compare"])
 
     # A cached answer would hide for minutes what this is meant to show.
-    if isinstance(cache := overrides.setdefault("cache", {}), dict):
-        cache["enabled"] = False
-    loaded = load_profile(profile, overrides)
-    set_up_log("ERROR" if quiet else "WARNING")
+    loaded, target = read(replace(asked, selection=replace(asked.selection, cache=False)))
+    if asked.comparing.wanted:
+        raise ProfileError(["command line: --refresh compares each pass with the last; it goes without --compare"])
+    if not target.is_table:
+        problem = "shows what changed, on the terminal; it goes without --output and other formats than table"
+        raise ProfileError([f"command line: --refresh: {problem}"])
+    set_up_log("ERROR" if asked.quiet else "WARNING")
     on_signals()
-    with view_of(loaded.profile.name, quiet=quiet) as view:
+    with view_of(loaded.profile.name, quiet=asked.quiet) as view:
         return watch(loaded, interval_s, view)
 
 

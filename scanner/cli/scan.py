@@ -1,97 +1,162 @@
-"""Scan what a profile names and write a snapshot.
+"""Scan what a profile or the options name, write a snapshot, and show what was found and what is missing.
 
-PROFILE is a name (config/NAME.yaml) or a path; without one, all enabled regions of the ambient account are scanned.
+Without PROFILE the account of the ambient credentials is scanned; options stand above the environment
+(AWS_SCANNER__...), that above the profile. Resources go to stdout or --output, everything else to stderr. Every scan
+also leaves its reports in reports/<profile>/.
 
-Examples: aws-scanner scan prod; aws-scanner scan prod --dry-run; aws-scanner scan prod --set retry.max_attempts=7;
-aws-scanner scan prod --compare --fail-on-change; aws-scanner scan prod --refresh -i 30
+\b
+Examples:
+  aws-scanner scan                            the ambient account, all regions
+  aws-scanner scan prod                       what config/prod.yaml names
+  aws-scanner scan prod -r 'eu-*' -s ec2,s3   of that, two services in Europe
+  aws-scanner scan -p production -r us-east-1 --dry-run
+  aws-scanner scan --tag-key Environment --tag-value Production --all-services
+  aws-scanner scan -s ec2 -f jsonl | jq .resource_arn
+  aws-scanner scan prod -q -o inventory.csv   for cron: the exit code speaks
+  aws-scanner scan prod --compare --fail-on-change
+  aws-scanner scan prod --refresh -i 30       again and again: what changed
+
+\b
+Exit codes:
+  0  complete              1        --min-resources or --fail-on-change
+  2  bad profile or command line
+  3  something is unknown  4        no usable credentials, nothing was scanned
+                           130/143  interrupted; what was finished is kept
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import typer
 
-from scanner.cli.compare import COMPARE, COMPARE_WITH, FAIL_ON_CHANGE, Wish, wish_of
-from scanner.cli.refresh import INTERVAL_S, REFRESH, REFRESH_INTERVAL
+from scanner.cli.compare import Comparing
+from scanner.cli.groups import spread
+from scanner.cli.options import DRY_RUN, PROFILE, QUIET, Delivery, Selection
+from scanner.cli.refresh import Refreshing
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from scanner.cli.delivery import Target
+    from scanner.model import Unit
+    from scanner.pipeline import Hooks
+    from scanner.profile import LoadedProfile
+    from scanner.store.snapshots import Snapshot
 
 NAME = "scan"
 
-PROFILE = Annotated[str | None, typer.Argument(help="Profile: a name in config/ or a path.")]
-SET = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting: --set retry.max_attempts=7.")
-]
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of `scan`."""
+
+    profile: str | None = None
+    selection: Selection = field(default_factory=Selection)
+    delivery: Delivery = field(default_factory=Delivery)
+    comparing: Comparing = field(default_factory=Comparing)
+    dry_run: bool = False
+    quiet: bool = False
 
 
-def run(  # noqa: PLR0913 - one for each option
+@spread
+def run(  # noqa: PLR0913 - groups of options, spread into one option each
+    selection: Selection,
+    delivery: Delivery,
+    comparing: Comparing,
+    refreshing: Refreshing,
     profile: PROFILE = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
-    cache: Annotated[bool | None, typer.Option("--cache/--no-cache", help="Use answers of the last minutes.")] = None,
-    min_resources: Annotated[
-        int | None, typer.Option("--min-resources", min=0, help="Exit 1 where a complete scan finds fewer than this.")
-    ] = None,
-    settings: SET = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table; the exit code speaks.")] = False,
-    compare: COMPARE = False,
-    compare_with: COMPARE_WITH = None,
-    fail_on_change: FAIL_ON_CHANGE = False,
-    refresh: REFRESH = False,
-    refresh_interval: REFRESH_INTERVAL = INTERVAL_S,
+    dry_run: DRY_RUN = False,
+    quiet: QUIET = False,
 ) -> None:
     """Entry of `aws-scanner scan`."""
-    gate = [] if min_resources is None else [f"min_resources={min_resources}"]
-    overrides = overrides_of([*(settings or []), *gate])
-    if cache is not None:
-        overrides.setdefault("cache", {})["enabled"] = cache
-    if dry_run:
-        from scanner.cli.plan import show
-
-        show(profile, overrides, offline=False)
-        return
-    wish = wish_of(compare, compare_with, fail_on_change)
-    if refresh:
+    asked = Asked(profile, selection, delivery, comparing, dry_run, quiet)
+    if refreshing.refresh and not dry_run:
         from scanner.cli.refresh import refresh_and_show
 
-        raise typer.Exit(refresh_and_show(profile, overrides, refresh_interval, wish, quiet=quiet))
-    raise typer.Exit(scan_and_show(profile, overrides, quiet=quiet, wish=wish))
+        raise typer.Exit(refresh_and_show(asked, refreshing.refresh_interval))
+    raise typer.Exit(scan_and_show(asked))
 
 
-def overrides_of(settings: list[str]) -> dict[str, dict[str, object]]:
-    """--set a.b=c as nested settings. Raises ProfileError for one without "="."""
-    from scanner.errors import ProfileError
+def scan_and_show(asked: Asked) -> int:
+    """Scan, deliver the resources, say what is missing, was found and has changed, and return the exit code."""
+    from scanner.cli.compare import comparison_of
+    from scanner.cli.delivery import make_ready
+    from scanner.cli.panels import show_configuration
+    from scanner.formats.console import console_for
 
-    found: dict[str, dict[str, object]] = {}
-    for one in settings:
-        path, equals, value = one.partition("=")
-        if not equals or not path:
-            raise ProfileError([f"command line: --set {one}: KEY=VALUE is wanted, such as retry.max_attempts=7"])
-        *sections, last = path.split(".")
-        target: dict[str, object] = found  # type: ignore[assignment]
-        for section in sections:
-            target = target.setdefault(section, {})  # type: ignore[assignment]
-        target[last] = value
-    return found
+    loaded, target = read(asked)
+    talk = console_for(sys.stderr, quiet=asked.quiet)
+    show_configuration(talk, loaded, target)
+    if asked.dry_run:
+        return _dry_run(loaded, talk)
+    make_ready(target)
+    comparison = comparison_of(asked.comparing, loaded, target)
+    snapshot = _scan(loaded, talk, quiet=asked.quiet)
+    _show(snapshot, target, loaded, talk)
+    return comparison.conclude(snapshot, quiet=asked.quiet) if comparison else int(snapshot.manifest["exit_code"])
 
 
-def scan_and_show(
-    profile: str | None, overrides: dict[str, dict[str, object]], *, quiet: bool, wish: Wish | None = None
-) -> int:
-    """Scan, print the table and what is missing, compare if that is wished, and return the exit code."""
-    from scanner.cli.compare import Comparison
-    from scanner.cli.show import show_snapshot
+def read(asked: Asked) -> tuple[LoadedProfile, Target]:
+    """The settings and the target. Raises ProfileError with the problems of both."""
+    from scanner.cli.delivery import target_of
+    from scanner.cli.overrides import load
+
+    problems: list[str] = []
+    target = target_of(asked.delivery, problems)
+    return load(asked.profile, asked.selection, problems), target
+
+
+def _dry_run(loaded: LoadedProfile, talk: Console) -> int:
+    from scanner.cli.panels import show_dry_run, show_regions
+    from scanner.cli.plan import planned, show
+
+    found = planned(loaded, offline=False)
+    show_regions(talk, found.units)
+    show_dry_run(talk, found.units)
+    show(loaded, found)
+    return 0
+
+
+def _scan(loaded: LoadedProfile, talk: Console, *, quiet: bool) -> Snapshot:
     from scanner.cli.talk import Progress, on_signals, set_up_log
     from scanner.pipeline import scan
-    from scanner.profile import load_profile
 
-    loaded = load_profile(profile, overrides)
-    comparison = Comparison(wish, loaded) if wish else None
     set_up_log("ERROR" if quiet else "INFO")
     on_signals()
     progress = Progress(quiet=quiet)
     try:
-        snapshot = scan(loaded, progress.hooks())
+        return scan(loaded, _with_panels(progress.hooks(), talk))
     finally:
         progress.close()
-    if not quiet:
-        show_snapshot(snapshot, loaded.profile.reports.table_rows)
-    return comparison.conclude(snapshot, quiet=quiet) if comparison else int(snapshot.manifest["exit_code"])
+
+
+def _with_panels(hooks: Hooks, talk: Console) -> Hooks:
+    from scanner.cli.panels import show_regions, show_start
+
+    def on_plan(units: tuple[Unit, ...]) -> None:
+        show_regions(talk, units)
+        show_start(talk, units)
+        hooks.on_plan(units)
+
+    return replace(hooks, on_plan=on_plan)
+
+
+def _show(snapshot: Snapshot, target: Target, loaded: LoadedProfile, talk: Console) -> None:
+    """The resources where they are wanted, then the end of the scan on stderr, whatever becomes of the first."""
+    from scanner.cli.delivery import deliver, same_place, until_pipe_closes
+    from scanner.cli.show import show_snapshot
+    from scanner.formats.summary import render_summary
+
+    written: list[str] = []
+    try:
+        if not target.is_table:
+            written += filter(None, [deliver(snapshot, target, loaded.profile)])
+        elif target.asked or not talk.quiet:
+            with until_pipe_closes():
+                # The verdict belongs to the table wherever that is read; on one terminal it is said once.
+                show_snapshot(snapshot, loaded.profile.reports.table_rows, summary=talk.quiet or not same_place())
+    finally:
+        render_summary(snapshot, talk, written)

@@ -21,7 +21,8 @@ Generated from the model by `make docs`; `config/example.yaml` shows every key i
 
 A setting is taken from the first that has it: command line (`--set retry.max_attempts=7`), environment
 (`AWS_SCANNER__RETRY__MAX_ATTEMPTS=7`; lists with commas), the profile's YAML, the default. `aws-scanner plan` prints
-where each came from. An unknown key, region, service or variable is refused by name (exit 2).
+where each came from. Regions, services and tags of the command line hold for every account, also for those with a
+selection of their own. An unknown key, region, service or variable is refused by name (exit 2).
 """
 
 _OUTRO = """

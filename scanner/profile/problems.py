@@ -34,8 +34,10 @@ class Problem:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The tail of a message: the nearest known word."""
-    found = difflib.get_close_matches(word, list(known), 1, 0.6)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    found = difflib.get_close_matches(word, list(known), 3, 0.6)
+    # Two letters swapped are the commonest slip: us-esat-1 is us-east-1, not us-west-1.
+    swapped = [one for one in found if sorted(one) == sorted(word)]
+    return f"; did you mean {(swapped or found)[0]!r}?" if found else ""
 
 
 def in_words(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
