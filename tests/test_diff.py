@@ -192,6 +192,16 @@ def test_a_cached_answer_that_is_older_than_the_other_scans_proves_nothing(tmp_p
     assert verdicts(found) == [("unknown", "i-1", ["older_answer"]), ("unknown", "i-2", ["older_answer"])]
 
 
+def test_an_answer_that_began_before_the_other_scans_end_may_be_the_older_one(tmp_path: Path) -> None:
+    def at(folder: str, seen_at: str, found: dict[str, Any]) -> Snapshot:
+        return snapshot(tmp_path / folder, [found], [cell(seen_at=f"2026-03-01T10:{seen_at}Z")])
+
+    old = at("old", "00:00", ONE)  # the builder's scans end at 10:01:05
+    assert verdicts(compared(old, at("within", "01:00", TWO)))[0] == ("unknown", "i-1", ["older_answer"])
+    assert verdicts(compared(old, at("after", "01:05", TWO)))[0] == ("removed", "i-1", [])
+    assert verdicts(compared(old, at("same", "00:00", TWO)))[0] == ("removed", "i-1", [])
+
+
 def test_the_earlier_snapshot_may_stand_second_if_the_diff_says_so(tmp_path: Path) -> None:
     first = snapshot(tmp_path / "a", [ONE], [cell(seen_at="2026-03-01T10:00:00Z")], started_at="2026-03-01T10:00:00Z")
     later = snapshot(tmp_path / "b", [], [cell(seen_at="2026-03-01T11:00:00Z")], started_at="2026-03-01T11:00:00Z")
@@ -236,6 +246,15 @@ def test_the_tagging_api_asked_for_other_services_proves_nothing(tmp_path: Path)
     old = snapshot(tmp_path / "old", [record("mq:broker", "b", **TAGGED)], [swept()])
     new = snapshot(tmp_path / "new", [], [swept()], selected={"services": ["ec2"]})
     assert verdicts(compared(old, new)) == [("unknown", "b", ["other_services"])]
+
+
+def test_a_catalog_that_gives_other_types_to_arns_proves_nothing_of_the_tagging_api(tmp_path: Path) -> None:
+    old = snapshot(
+        tmp_path / "old", [record("mq:broker", "b", **TAGGED)], [swept()], selected={"types": {"*": "a" * 12}}
+    )
+    new = snapshot(tmp_path / "new", [record("mq:server", "b", **TAGGED)], [swept()])
+    found = compared(old, new)
+    assert verdicts(found) == [("unknown", "b", ["other_catalog"]), ("unknown", "b", ["other_catalog"])]
 
 
 def test_one_collector_does_not_prove_what_the_other_saw(tmp_path: Path) -> None:
@@ -288,6 +307,17 @@ def test_a_changed_resource_names_its_fields_with_both_values(tmp_path: Path) ->
         ("changed", "configuration.Key", None, "null"),
         ("changed", "configuration.Net[0].Port", "1", "2"),
     ]
+
+
+def test_a_bucket_of_the_same_name_in_another_region_is_a_change(tmp_path: Path) -> None:
+    arn = "arn:aws:s3:::b"
+    cells = [cell("s3:bucket", call="list_buckets", region=region) for region in ("eu-west-1", "us-east-1")]
+    old, new = (
+        record("s3:bucket", "b", resource_arn=arn, region=region, resource_name="b")
+        for region in ("eu-west-1", "us-east-1")
+    )
+    found = two(tmp_path, ([old], cells), ([new], cells))
+    assert changed_fields(found) == [("changed", "region", "eu-west-1", "us-east-1")]
 
 
 def test_what_a_scan_says_of_itself_is_no_change(tmp_path: Path) -> None:
@@ -394,7 +424,7 @@ def test_lists_are_compared_by_place_and_another_order_is_called_that() -> None:
 
 TYPES = {
     "ec2:instance": ("describe_instances",),
-    "sqs:queue": ("list_queues", "get_queue_attributes"),
+    "sqs:queue": ("list_queues",),
     "ecs:cluster": ("list_clusters", "describe_clusters"),
     "ecs:service": ("list_services", "describe_services"),
 }
@@ -564,6 +594,22 @@ def test_expected_gaps_and_the_same_kind_of_no_answer_twice_can_be_compared(tmp_
     with diff(open_source(old.path), open_source(new.path)) as found:
         assert found.cells == ()
         assert found.exit_code(fail_on_change=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (cell("sqs:queue", "denied", call="list_queues", expected=True), []),
+        (cell("sqs:queue", "not_enabled", call="list_queues"), ["not_enabled"]),
+    ],
+)
+def test_an_answer_that_is_none_any_more_is_told_unless_the_profile_expects_it(
+    tmp_path: Path, now: dict[str, Any], said: list[str]
+) -> None:
+    old = snapshot(tmp_path / "old", [], [cell("sqs:queue", "empty", call="list_queues")])
+    new = snapshot(tmp_path / "new", [], [now])
+    with diff(open_source(old.path), open_source(new.path)) as found:
+        assert [one.why for one in found.cells] == said
 
 
 def test_a_region_that_one_scan_did_not_ask_is_told_in_one_line(tmp_path: Path) -> None:

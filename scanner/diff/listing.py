@@ -79,12 +79,14 @@ class Listing:
         return Reason(BOTH, Why.OTHER_CATALOG, f"the catalog's entry of {place.name} is not the same in both")
 
     def older(self, old: Iterable[Line], new: Iterable[Line], what: str) -> list[Reason]:
-        """The reason that what stands as new was answered before what stands as old: it came from a cache."""
-        times = [[line["seen_at"] for line in lines if line["seen_at"]] for lines in (old, new)]
+        """The reason that the later scan's answers may be the older ones: from a cache, or overlapping."""
+        times = [{line["seen_at"] for line in lines if line["seen_at"]} for lines in (old, new)]
         first, last = reversed(times) if self._backwards else times
-        if not first or not last or min(last) >= max(first):
+        finished = str((self.new if self._backwards else self.old).manifest.get("finished_at") or "")
+        # A unit's time is when it began: only after the other scan's end, or as the same answer, it is surely no older.
+        if not first or all(time >= finished or first == {time} for time in last):
             return []
-        text = f"{what}: a cached answer, older than the other's"
+        text = f"{what}: its answer may be older than that of the earlier scan"
         return [Reason(OLD if self._backwards else NEW, Why.OLDER_ANSWER, text)]
 
     def _ask_service(self, place: Place) -> tuple[Reason, ...] | None:
