@@ -161,6 +161,8 @@ def _context() -> BaseContext:
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload(_PRELOAD)
+    # `python -m pdb` runs programs in a __main__ without __spec__, which multiprocessing asks for.
+    vars(sys.modules["__main__"]).setdefault("__spec__", None)
     return context
 
 
