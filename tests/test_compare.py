@@ -12,7 +12,8 @@ import jsonschema
 import orjson
 import pytest
 
-from scanner.cli.compare import Comparison, Wish, worst_of
+from scanner.cli.compare import Comparing, Comparison, worst_of
+from scanner.cli.delivery import Target
 from scanner.fakeaws import FakeAws, Fleet, Rule
 from scanner.formats.schema import schema_text
 from scanner.profile import load_profile
@@ -219,7 +220,10 @@ def _concluded(folder: Path, output: str, monkeypatch: pytest.MonkeyPatch) -> in
     """What `scan test --compare --fail-on-change --output FILE` does around its scan, which found i-2."""
     monkeypatch.chdir(folder)
     (folder / "test.yaml").write_text("regions: [eu-west-1]\n")
-    comparison = Comparison(Wish(None, True, output), load_profile("test.yaml"))
+    comparing = Comparing(compare=True, fail_on_change=True)
+    comparison = Comparison(
+        comparing, load_profile("test.yaml"), Target("json", None if output == "-" else Path(output), asked=True)
+    )
     if Path(output).exists():
         Path(output).write_text("replaced by the scan")
     ledger = [cell()]
