@@ -39,10 +39,14 @@ class Login:
 
 
 class Identity:
-    """A proved account and its keys; `keys()` are fresh at each call (role keys are renewed before they expire)."""
+    """A proved account and its keys; `keys()` are fresh at each call (role keys are renewed before they expire).
 
-    def __init__(self, account: Account, credentials: Credentials) -> None:
+    `via` is botocore's word for where the first keys came from: "env", "sso", "shared-credentials-file" ...
+    """
+
+    def __init__(self, account: Account, credentials: Credentials, via: str = "") -> None:
         self.account = account
+        self.via = via
         self._credentials = credentials
 
     def keys(self) -> Keys:
@@ -71,7 +75,7 @@ def prove(login: Login, settings: DoorSettings, allowed: AllowList, sts_region: 
 
 def _ask(login: Login, settings: DoorSettings, sts: Any, source: Credentials) -> Identity:
     answer = Lane(sts, settings).once(_WHO, {})
-    return Identity(_account(login, str(answer["Account"]), str(answer["Arn"])), source)
+    return Identity(_account(login, str(answer["Account"]), str(answer["Arn"])), source, str(source.method))
 
 
 def _assume(login: Login, settings: DoorSettings, client: Any) -> Identity:
@@ -86,7 +90,7 @@ def _assume(login: Login, settings: DoorSettings, client: Any) -> Identity:
         refresh_using=lambda: _metadata(sts.once(_ASSUME, asked)["Credentials"]),
         method="assume-role",
     )
-    return Identity(_account(login, arn.split(":")[4], arn), credentials)
+    return Identity(_account(login, arn.split(":")[4], arn), credentials, str(source.method))
 
 
 def _metadata(given: Mapping[str, Any]) -> dict[str, Any]:
