@@ -18,7 +18,7 @@ from scanner.executors import get as get_executor
 from scanner.filters import digest
 from scanner.plan import select_types
 from scanner.profile import LoadedProfile
-from scanner.store.cache import Cache, cache_folder, default_cache_dir
+from scanner.store.cache import Cache, cache_folder
 from scanner.store.files import check_writable, make_private_dir
 from scanner.worker import WorkSpec
 
@@ -59,7 +59,7 @@ def open_cache(loaded: LoadedProfile, warn: Callable[[str], None]) -> Cache | No
         return None
 
     try:
-        cache = Cache(cache_folder(settings.dir or default_cache_dir()), settings.ttl_s, warn)
+        cache = Cache(cache_folder(settings.dir), settings.ttl_s, warn)
     except SnapshotError as error:
         warn(f"cache: {error}; scanning without it")
         return None

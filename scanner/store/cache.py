@@ -31,10 +31,16 @@ def default_cache_dir() -> Path:
         raise SnapshotError("no home folder is known: set HOME, XDG_CACHE_HOME or `cache.dir`") from None
 
 
-def cache_folder(root: Path) -> Path:
-    """The private folder of cached answers under `root`. Raises SnapshotError where it cannot be made or trusted."""
-    refuse_foreign(root)
-    return make_private_dir(root / "units")
+def cache_folder(configured: Path | None) -> Path:
+    """The private folder of cached answers, made. Raises SnapshotError where it cannot be made or trusted."""
+    folder = units_folder(configured)
+    refuse_foreign(folder.parent)
+    return make_private_dir(folder)
+
+
+def units_folder(configured: Path | None) -> Path:
+    """Where the answers lie: in the configured cache folder, or in the user's."""
+    return (configured or default_cache_dir()) / "units"
 
 
 def unit_key(unit: Unit, **circumstances: object) -> str:

@@ -51,7 +51,7 @@ def make_private_dir(path: Path) -> Path:
                 with contextlib.suppress(FileExistsError):  # a dangling link, or another process was faster
                     parent.mkdir(mode=FOLDER_MODE)
                     parent.chmod(FOLDER_MODE)  # a umask may have taken the owner's own bits
-        _check_owned_folder(path)
+        check_own_folder(path)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             os.fchmod(descriptor, FOLDER_MODE)
@@ -78,20 +78,22 @@ def refuse_foreign(path: Path) -> None:
         raise SnapshotError(f"{path}: belongs to user {owner}, not to us ({os.geteuid()})")
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file as 64 hex digits, read in pieces."""
-    with _as_snapshot_error(path, "cannot be read"), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _check_owned_folder(path: Path) -> None:
-    found = path.lstat()
+def check_own_folder(path: Path) -> None:
+    """Raise SnapshotError where `path` is no real folder of our own."""
+    with _as_snapshot_error(path, "cannot be read"):
+        found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
         raise SnapshotError(f"{path}: is a symbolic link; a real folder of our own is needed here")
     if not stat.S_ISDIR(found.st_mode):
         raise SnapshotError(f"{path}: is not a folder")
     if found.st_uid != os.geteuid():
         raise SnapshotError(f"{path}: belongs to user {found.st_uid}, not to us ({os.geteuid()})")
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file as 64 hex digits, read in pieces."""
+    with _as_snapshot_error(path, "cannot be read"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:
