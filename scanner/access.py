@@ -42,20 +42,25 @@ def reach_accounts(profile: Profile, door: DoorSettings, catalog: Catalog, cache
     """Prove every account of the profile (one STS call each) and find its regions. A failure costs its account only."""
     access = Access()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda spec: _prove(spec, profile, door, catalog), profile.accounts))
+        found = list(pool.map(lambda spec: prove_account(spec, profile, door, catalog), profile.accounts))
     for spec, identity in zip(profile.accounts, found, strict=True):
         operation = "assume_role" if spec.role_arn else "get_caller_identity"
         access.stats.append(CallStats("sts", operation, calls=1))
         if isinstance(identity, GapError):
             _refuse(access, spec, operation, identity)
         elif identity.account.id in access.identities:
-            message = f"the same account as another entry ({identity.account.arn}); each account is scanned once"
-            _refuse(access, spec, operation, GapError(Outcome.CREDENTIALS, "SameAccount", message))
+            _refuse(access, spec, operation, same_account(identity))
         else:
             access.identities[identity.account.id] = identity
             lister = _RegionLister(access, identity, door, catalog, cache)
             _admit(access, spec, identity.account, region_patterns(profile, spec), lister)
     return access
+
+
+def same_account(identity: Identity) -> GapError:
+    """Why the second entry of an account is refused."""
+    message = f"the same account as another entry ({identity.account.arn}); each account is scanned once"
+    return GapError(Outcome.CREDENTIALS, "SameAccount", message)
 
 
 def login_of(spec: AccountSpec) -> Login:
@@ -71,14 +76,15 @@ def login_of(spec: AccountSpec) -> Login:
     )
 
 
-def _prove(spec: AccountSpec, profile: Profile, door: DoorSettings, catalog: Catalog) -> Identity | GapError:
+def prove_account(spec: AccountSpec, profile: Profile, door: DoorSettings, catalog: Catalog) -> Identity | GapError:
+    """One account of the profile, proved by STS, or why it is not usable."""
     try:
-        return prove(login_of(spec), door, catalog.operations(), _sts_region(spec, profile, catalog))
+        return prove(login_of(spec), door, catalog.operations(), sts_region(spec, profile, catalog))
     except GapError as gap:
         return gap
 
 
-def _sts_region(spec: AccountSpec, profile: Profile, catalog: Catalog) -> str | None:
+def sts_region(spec: AccountSpec, profile: Profile, catalog: Catalog) -> str | None:
     """The region of STS: the role's partition's home, else that of the first region the profile or AWS_REGION names."""
     if spec.role_arn:
         return GLOBAL_HOMES.get(spec.role_arn.split(":")[1])

@@ -87,6 +87,11 @@ def load_catalog(extra_dirs: tuple[Path, ...] = ()) -> Catalog:
     return _load(_folders(extra_dirs))
 
 
+def compiled_catalog(extra_dirs: tuple[Path, ...] = ()) -> Catalog | None:
+    """The catalog where it is compiled and current, else None. Never compiles, so it never reads botocore's models."""
+    return _from_cache(_stamp(_folders(extra_dirs)))
+
+
 def yaml_files(extra_dirs: tuple[Path, ...] = ()) -> list[Path]:
     """The service files of the catalog, in order: the package's own, then those that were added to it."""
     return _files((FOLDER, *_folders(extra_dirs)))
@@ -105,14 +110,18 @@ def _files(folders: tuple[Path, ...]) -> list[Path]:
 
 @lru_cache(maxsize=8)
 def _load(folders: tuple[Path, ...]) -> Catalog:
+    stamp = _stamp(folders)
+    return _from_cache(stamp) or _compiled(stamp, folders)
+
+
+def _stamp(folders: tuple[Path, ...]) -> str:
     digest = hashlib.sha256(f"{COMPILER} {version('botocore')}".encode())
     for path in [*_files((FOLDER, *folders)), FOLDER / "aliases.yaml", FOLDER / "arns.yaml"]:
         try:
             digest.update(path.read_bytes())
         except OSError as error:
             raise CatalogError([f"{path}: cannot be read: {error.strerror}"]) from None
-    stamp = digest.hexdigest()[:16]
-    return _from_cache(stamp) or _compiled(stamp, folders)
+    return digest.hexdigest()[:16]
 
 
 def _compiled(stamp: str, folders: tuple[Path, ...]) -> Catalog:
@@ -178,4 +187,4 @@ def _needed(kind: ResourceType) -> tuple[Call, ...]:
     return (kind.list, kind.get) if kind.get and not kind.get_is_extra else (kind.list,)
 
 
-__all__ = ["Call", "Catalog", "ResourceType", "Text", "load_catalog", "yaml_files"]
+__all__ = ["Call", "Catalog", "ResourceType", "Text", "compiled_catalog", "load_catalog", "yaml_files"]

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class FakeAws:
         port: int = 0,
         catalog_dirs: tuple[Path, ...] = (),
         on_call: Callable[[Asked], None] = lambda _: None,
+        clock_ahead_s: float = 0.0,
     ) -> None:
         self.calls: Counter[tuple[str, str, str, str]] = Counter()
         self.unknown = 0
@@ -60,6 +62,7 @@ class FakeAws:
         self._rules = Rules(rules)
         self._latency_s = latency_s
         self._on_call = on_call
+        self.clock_ahead_s = clock_ahead_s
         self._answers: dict[bytes, Answer] = {}
         self._services = tuple(sorted({kind.service for kind in self._catalog.types} | set(_OWN)))
         self._lock = threading.Lock()
@@ -154,11 +157,14 @@ class FakeAws:
             "AssumedRoleUser": {"Arn": arn, "AssumedRoleId": f"AROAFAKE:{params['RoleSessionName']}"},
         }
 
-    def _regions(self, _: Mapping[str, Any], __: Where) -> Mapping[str, Any]:
+    def _regions(self, params: Mapping[str, Any], _: Where) -> Mapping[str, Any]:
+        enabled = dict.fromkeys(self._fleet.regions, "opt-in-not-required")
+        others = self._catalog.regions["aws"] if params.get("AllRegions") else ()
+        statuses = {**dict.fromkeys(others, "not-opted-in"), **enabled}
         return {
             "Regions": [
-                {"RegionName": one, "OptInStatus": "opt-in-not-required", "Endpoint": f"ec2.{one}.amazonaws.com"}
-                for one in self._fleet.regions
+                {"RegionName": one, "OptInStatus": status, "Endpoint": f"ec2.{one}.amazonaws.com"}
+                for one, status in statuses.items()
             ]
         }
 
@@ -218,6 +224,7 @@ def _handler(fake: FakeAws) -> type[BaseHTTPRequestHandler]:
             raw = Raw(self.command, path, query, self.headers, body, port)  # type: ignore[arg-type]
             status, kind, answer = fake.handle(raw)
             self.send_response_only(status)
+            self.send_header("Date", formatdate(time.time() + fake.clock_ahead_s, usegmt=True))
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
