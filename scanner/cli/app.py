@@ -7,28 +7,57 @@ import sys
 
 import typer
 
-from scanner.cli import check, demo, diff, fake_aws, iam_policy, plan, report, scan, schema, types, version
+from scanner.cli import (
+    cache,
+    check,
+    demo,
+    diff,
+    doctor,
+    fake_aws,
+    iam_policy,
+    init,
+    plan,
+    regions,
+    report,
+    scan,
+    schema,
+    shells,
+    types,
+    version,
+    whoami,
+)  # fmt: skip
 from scanner.cli.filters import FilteredCommand
+from scanner.cli.manual import Group, manual, summary
 from scanner.errors import Interrupted, ScannerError
 
 app = typer.Typer(
     name="aws-scanner",
+    cls=Group,
     help="AWS inventory batch scanner: a YAML profile in, a complete and honest inventory out.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_COMMANDS = (
+    report, diff, demo, init, whoami, doctor, regions, types, check, iam_policy, schema, fake_aws, shells, version
+)  # fmt: skip
 for command in (scan, plan):
-    app.command(name=command.NAME, help=command.__doc__, cls=FilteredCommand)(command.run)
-for command in (report, diff, demo, check, types, iam_policy, schema, fake_aws, version):
-    app.command(name=command.NAME, help=command.__doc__)(command.run)
+    texts = {"help": manual(command.__doc__), "short_help": summary(command.__doc__)}
+    app.command(name=command.NAME, cls=FilteredCommand, **texts)(command.run)
+for command in _COMMANDS:
+    app.command(name=command.NAME, help=manual(command.__doc__), short_help=summary(command.__doc__))(command.run)
+app.add_typer(cache.group, name=cache.NAME, help=manual(cache.__doc__), short_help=summary(cache.__doc__))
 
 
 def run() -> None:
     """Run and exit: 0 complete, 2 bad profile or command line, 3 incomplete, 4 no credentials, 70 defect, 130/143."""
     try:
-        app()
+        if shells.VARIABLE in os.environ:
+            complete()
+        else:
+            app()
     except Interrupted as stop:
         complain("interrupted")
         raise SystemExit(stop.exit_code) from None
@@ -39,6 +68,13 @@ def run() -> None:
         # `| head` has seen enough; without this Python would complain when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+
+
+def complete() -> None:
+    """Print what the last word of the command line may become."""
+    from scanner.cli.complete import answer
+
+    typer.echo(answer(typer.main.get_command(app), sys.argv[1:]), nl=False)
 
 
 def complain(text: str) -> None:

@@ -1,6 +1,8 @@
 """Scan an embedded fake AWS over HTTP, through the path of production, and show the report.
 
 With --serve it stays up and prints the environment to use it from another shell.
+
+Examples: aws-scanner demo; aws-scanner demo --serve; aws-scanner demo --set execution.executor=serial
 """
 
 from __future__ import annotations

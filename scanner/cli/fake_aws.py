@@ -1,4 +1,9 @@
-"""Serve a fake AWS on this machine, made of botocore's shapes: any list call of the catalog, true pages, faults."""
+"""Serve a fake AWS on this machine, made of botocore's shapes: any list call of the catalog, true pages, faults.
+
+It prints the environment that leads there; docs/fake-aws.md has the faults.
+
+Examples: aws-scanner fake-aws --port 5000 --items 100; aws-scanner fake-aws --rule deny:rds:describe_db_clusters
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Print the least IAM policy that scanning a profile needs, as JSON, derived from the catalog."""
+"""Print the least IAM policy that scanning a profile needs, as JSON, derived from the catalog.
+
+Examples: aws-scanner iam-policy prod; aws-scanner iam-policy prod --set enrich=none
+"""
 
 from __future__ import annotations
 

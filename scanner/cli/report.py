@@ -11,12 +11,16 @@ from typing import Annotated
 
 import typer
 
+from scanner.cli.completion import formats
+
 NAME = "report"
 
 
 def run(
     snapshot: Annotated[Path, typer.Argument(help="A snapshot folder, its `latest`, or the folder of a profile.")],
-    format_: Annotated[str, typer.Option("--format", "-f", help="table, json, jsonl, markdown or csv.")] = "table",
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="table, json, jsonl, markdown or csv.", autocompletion=formats)
+    ] = "table",
 ) -> None:
     """Entry of `aws-scanner report`."""
     from scanner.cli.show import show_snapshot

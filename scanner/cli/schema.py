@@ -1,4 +1,7 @@
-"""Print a published JSON Schema: record, manifest, diff or profile."""
+"""Print a published JSON Schema: record, manifest, diff or profile.
+
+Examples: aws-scanner schema record; aws-scanner schema diff; aws-scanner schema profile
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from scanner.cli.completion import schemas
+
 NAME = "schema"
 
 
-def run(what: Annotated[str, typer.Argument(help="record, manifest, diff or profile.")] = "record") -> None:
+def run(
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="record, manifest, diff or profile.", autocompletion=schemas)
+    ] = "record",
+) -> None:
     """Entry of `aws-scanner schema`."""
     from scanner.errors import ProfileError
     from scanner.formats.schema import schema_text

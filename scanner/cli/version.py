@@ -1,4 +1,7 @@
-"""Print the versions that a scan's result depends on."""
+"""Print the versions that a scan's result depends on.
+
+Examples: aws-scanner version
+"""
 
 from __future__ import annotations
 

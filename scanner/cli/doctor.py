@@ -1,0 +1,50 @@
+"""Check what a scan of a profile needs, and say what to do about what is missing.
+
+Versions, catalog, environment, profile, cache, reports folder and workers; then, unless --offline, the network up to
+STS, the clock, and the credentials of each account (one STS call and one DescribeRegions each).
+
+Exit code 0: all is well, or only warnings; 2: the profile is bad; 4: no account has usable credentials; 3: anything
+else failed.
+
+Examples: aws-scanner doctor; aws-scanner doctor prod; aws-scanner doctor prod --offline; aws-scanner doctor prod --json
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scanner.cli.whoami import PROFILE
+
+NAME = "doctor"
+
+
+def run(
+    profile: PROFILE = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nothing of AWS: no network at all.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Entry of `aws-scanner doctor`."""
+    from scanner.doctor import Check, examine, exit_code
+    from scanner.formats.text import printable
+
+    checks: list[Check] = []
+    for one in examine(profile, offline=offline):
+        checks.append(one)
+        if not json:
+            for at, line in enumerate(one.found.splitlines()):
+                head = f"{one.status:<5}{one.name:<12} " if at == 0 else " " * 18
+                typer.echo(head + printable(line))
+            if one.todo:
+                typer.echo(f"{'':18}-> {printable(one.todo)}")
+    code = exit_code(checks)
+    if json:
+        import orjson
+
+        said = {
+            "exit_code": code,
+            "checks": [{name: getattr(one, name) for name in ("name", "status", "found", "todo")} for one in checks],
+        }
+        typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
+    raise typer.Exit(code)

@@ -1,0 +1,180 @@
+"""Write a new profile, with comments: config/NAME.yaml.
+
+On a terminal, without any option, it asks; otherwise the options say what is in it, and their defaults the rest: the
+ambient credentials, all enabled regions, all services. A file that is there is kept, unless --force.
+
+Roles are assumed by --aws-profile where one is given; without roles each --aws-profile is an account of its own.
+
+Examples: aws-scanner init prod; aws-scanner init prod --aws-profile production --regions eu-west-1,eu-central-1;
+aws-scanner init audit --role-arn arn:aws:iam::111122223333:role/reader --service ec2,s3 --tag Environment=Production
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scanner.cli import completion
+
+if TYPE_CHECKING:
+    from scanner.profile.draft import Draft
+
+NAME = "init"
+
+_MANY = "several by repeating it"
+_LIST = "several with commas or by repeating it"
+
+
+def run(  # noqa: PLR0913 - one parameter per option
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The profile's name; default: default.")] = None,
+    account: Annotated[
+        list[str] | None, typer.Option("--account", metavar="ID", help=f"Account id, 12 digits; {_MANY}.")
+    ] = None,
+    role_arn: Annotated[
+        list[str] | None, typer.Option("--role-arn", metavar="ARN", help=f"A role to assume; {_MANY}.")
+    ] = None,
+    aws_profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--aws-profile",
+            metavar="NAME",
+            help=f"A profile of ~/.aws/config; {_MANY}.",
+            autocompletion=completion.aws_profiles,
+        ),
+    ] = None,
+    regions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--regions",
+            "-r",
+            metavar="REGION",
+            help=f"Regions, globs, or enabled; {_LIST}.",
+            autocompletion=completion.regions,
+        ),
+    ] = None,
+    service: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--service",
+            "-s",
+            metavar="SERVICE",
+            help=f"Services or types; {_LIST}.",
+            autocompletion=completion.services,
+        ),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help=f"A tag, or KEY for any value; {_MANY}.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write it, instead of config/.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Entry of `aws-scanner init`."""
+    from scanner.catalog import load_catalog
+    from scanner.profile.draft import write
+
+    said = (account, role_arn, aws_profile, regions, service, tag)
+    if not any(said) and sys.stdin.isatty() and sys.stderr.isatty():
+        name = name or _ask("Name of the profile", "default")
+        path = _place(name, output, force=force)
+        account, role_arn, aws_profile, regions, service, tag = _questions()
+    else:
+        path = _place(name or "default", output, force=force)
+    accounts = tuple(_accounts(account or [], role_arn or [], aws_profile or []))
+    text = write(_draft(accounts, regions or [], service or [], tag or []), load_catalog())
+    _save(path, text, force=force)
+    ref = path.stem if output is None else path
+    typer.echo(f"wrote {path}; next: aws-scanner doctor {ref}", err=True)
+
+
+def _place(name: str, output: Path | None, *, force: bool) -> Path:
+    """Where the profile goes. Raises ProfileError before anything is asked or written."""
+    from scanner.errors import ProfileError
+    from scanner.profile.load import CONFIG_DIR
+
+    path = output or CONFIG_DIR / f"{name}.yaml"
+    if not completion.is_name(path.stem if output else name) or path.suffix not in (".yaml", ".yml"):
+        what = f"--output {path}" if output else f"{name!r}"
+        raise ProfileError([f"init: {what}: a name of letters, digits, '.', '_' and '-' is wanted, a file also .yaml"])
+    if not force and (path.exists() or path.is_symlink()):
+        raise ProfileError([f"init: {path} is there already; --force replaces it"])
+    return path
+
+
+def _accounts(ids: list[str], roles: list[str], aws_profiles: list[str]) -> list[dict[str, str]]:
+    """The entries of `accounts`: one per role, else one per AWS profile, else the ambient one."""
+    from scanner.errors import ProfileError
+
+    ways = [{"role_arn": one} for one in roles] or [{"aws_profile": one} for one in aws_profiles] or [{}]
+    if roles and len(aws_profiles) > 1:
+        raise ProfileError(["init: --role-arn and several --aws-profile: one AWS profile assumes the roles"])
+    if len(ids) > len(ways):
+        raise ProfileError(["init: more --account than ways into them: give each a --role-arn or --aws-profile"])
+    if ids and len(ids) != len(ways):
+        raise ProfileError([f"init: {len(ids)} --account for {len(ways)} accounts: give one for each, or none"])
+    source = {"source_profile": aws_profiles[0]} if roles and aws_profiles else {}
+    known = [{"id": one} for one in ids] or [{}] * len(ways)
+    return [{**account, **way, **source} for account, way in zip(known, ways, strict=True)]
+
+
+def _draft(accounts: tuple[dict[str, str], ...], regions: list[str], services: list[str], tags: list[str]) -> Draft:
+    from scanner.errors import ProfileError
+    from scanner.profile.draft import Draft
+
+    wanted: dict[str, list[str]] = {}
+    for one in tags:
+        key, equals, value = one.partition("=")
+        if not key:
+            raise ProfileError([f"init: --tag {one}: KEY=VALUE or KEY is wanted"])
+        wanted.setdefault(key, []).extend([value] if equals else [])
+    return Draft(accounts, tuple(_words(regions)) or ("enabled",), tuple(_words(services)) or ("*",), wanted)
+
+
+def _words(given: list[str]) -> list[str]:
+    return list(dict.fromkeys(word.strip() for one in given for word in one.split(",") if word.strip()))
+
+
+def _questions() -> tuple[list[str], ...]:
+    """Ask on the terminal, in the order of the options."""
+    role = _ask("Role to assume (ARN; empty: none)", "")
+    aws_profile = _ask("Profile of ~/.aws/config" + (" that assumes it" if role else "") + " (empty: ambient)", "")
+    account = "" if role else _ask("Account id (12 digits; empty: not checked)", "")
+    regions = _ask("Regions (names, globs, or enabled)", "enabled")
+    services = _ask("Services or types (*: all)", "*")
+    tags = _ask("Tags (KEY=VALUE, several with commas; empty: all resources)", "")
+    return (
+        _words([account]),
+        _words([role]),
+        _words([aws_profile]),
+        _words([regions]),
+        _words([services]),
+        _words([tags]),
+    )
+
+
+def _ask(question: str, default: str) -> str:
+    return str(typer.prompt(question, default=default, show_default=bool(default), err=True)).strip()
+
+
+def _save(path: Path, text: str, *, force: bool) -> None:
+    """Write the profile, and its schema beside it where there is none."""
+    from scanner.errors import ProfileError
+    from scanner.profile.docs import schema_json
+    from scanner.profile.draft import SCHEMA_FILE
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if force:
+            path.unlink(missing_ok=True)
+        # "x": never over a file that came meanwhile, never through a link.
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+        schema = path.with_name(SCHEMA_FILE)
+        if not schema.exists() and not schema.is_symlink():
+            schema.write_bytes(schema_json())
+    except OSError as error:
+        raise ProfileError([f"init: {error.filename or path}: cannot be written: {error.strerror}"]) from None
