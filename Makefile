@@ -6,7 +6,7 @@ PROFILE ?= demo
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo scan check test lint types contracts docs docs-check bench lock clean
+.PHONY: help setup demo scan check test lint types contracts docs docs-check bench bench-help lock clean
 
 help:            ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +43,7 @@ lint: $(STAMP)   ## ruff, mypy --strict, import contracts, unused dependencies
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
 
-docs: $(STAMP)   ## write the generated pages again (profile reference, schemas)
+docs: $(STAMP)   ## write the generated pages again (commands, profile, types, schemas)
 	@$(BIN)/python -m scanner.docs
 
 docs-check: $(STAMP)  ## fail where a generated page is not current
@@ -51,6 +51,9 @@ docs-check: $(STAMP)  ## fail where a generated page is not current
 
 bench: $(STAMP)  ## beside today's tool on the same fake AWS
 	@$(BIN)/python -m bench.run
+
+bench-help: $(STAMP)  ## CPU of `--help` of every command
+	@$(BIN)/python -m bench.help
 
 lock:            ## pin the requirements again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --extra demo --extra dev -o requirements/dev.txt
