@@ -101,7 +101,9 @@ def _exit_code() -> int:
 def derived() -> list[Path]:
     """The compiled catalog and the cut models, made once: each run of the program in a new home would need a second."""
     catalog = load_catalog()
-    preload(sorted({kind.service for kind in catalog.types} | {"sts", "resourcegroupstaggingapi"}), catalog.operations())
+    preload(
+        sorted({kind.service for kind in catalog.types} | {"sts", "resourcegroupstaggingapi"}), catalog.operations()
+    )
     folder = Path(user_cache_dir("aws-scanner"))
     return [folder / f"catalog-{catalog.version}.json", *folder.glob("model-*.json")]
 
@@ -115,11 +117,6 @@ def bench(tmp_path: Path, derived: list[Path]) -> Bench:
         if path.exists():
             shutil.copy(path, cache)
     return Bench(tmp_path)
-
-
-@pytest.fixture
-def compiled(bench: Bench) -> Bench:
-    return bench
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from scanner.model import Account
 from scanner.whoami import probe_call, probe_params
 from tests.conftest import Bench
 
-pytestmark = pytest.mark.usefixtures("compiled")
+pytestmark = pytest.mark.usefixtures("bench")
 
 Start = Callable[..., FakeAws]
 Done = subprocess.CompletedProcess[str]

@@ -21,7 +21,6 @@ HEAVY = {"boto3", "botocore", "pydantic", "pydantic_settings", "rich", "loguru",
 @pytest.fixture
 def warm(bench: Bench) -> Bench:
     """A home whose catalog is compiled, with two scan profiles and an AWS configuration."""
-    bench = compiled
     config = bench.folder / "config"
     config.mkdir()
     (config / "prod.yaml").write_text("description: All of production\nregions: [us-east-1]\n")

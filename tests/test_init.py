@@ -24,7 +24,7 @@ from scanner.profile.draft import FIRST_LINE, Draft, write
 from scanner.profile.model import ProfileFields
 from tests.conftest import Bench
 
-pytestmark = pytest.mark.usefixtures("compiled")
+pytestmark = pytest.mark.usefixtures("bench")
 
 ROLE = "arn:aws:iam::111122223333:role/path/reader"
 

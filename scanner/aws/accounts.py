@@ -63,7 +63,8 @@ def prove(login: Login, settings: DoorSettings, allowed: AllowList, sts_region: 
     """Ask STS once who these credentials are. Raises GapError, whose message says what to do."""
     try:
         if login.role_arn:
-            return _assume(login, settings, _sts(_source(login.source_profile), settings, allowed, sts_region))
+            source = _source(login.source_profile)
+            return _assume(login, settings, _sts(source, settings, allowed, sts_region), source)
         source = _source(login.aws_profile)
         return _ask(login, settings, _sts(source, settings, allowed, sts_region), source)
     except GapError as gap:
@@ -78,7 +79,7 @@ def _ask(login: Login, settings: DoorSettings, sts: Any, source: Credentials) ->
     return Identity(_account(login, str(answer["Account"]), str(answer["Arn"])), source, str(source.method))
 
 
-def _assume(login: Login, settings: DoorSettings, client: Any) -> Identity:
+def _assume(login: Login, settings: DoorSettings, client: Any, source: Credentials) -> Identity:
     sts = Lane(client, settings)
     asked: dict[str, Any] = {"RoleArn": login.role_arn, "RoleSessionName": login.session_name}
     if login.external_id:

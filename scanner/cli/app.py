@@ -43,11 +43,10 @@ app = typer.Typer(
 _COMMANDS = (
     report, diff, demo, init, whoami, doctor, regions, types, check, iam_policy, schema, fake_aws, shells, version
 )  # fmt: skip
-for command in (scan, plan):
-    texts = {"help": manual(command.__doc__), "short_help": summary(command.__doc__)}
-    app.command(name=command.NAME, cls=FilteredCommand, **texts)(command.run)
-for command in _COMMANDS:
-    app.command(name=command.NAME, help=manual(command.__doc__), short_help=summary(command.__doc__))(command.run)
+for command in (scan, plan, *_COMMANDS):
+    kind = FilteredCommand if command in (scan, plan) else None
+    texts = manual(command.__doc__), summary(command.__doc__)
+    app.command(name=command.NAME, cls=kind, help=texts[0], short_help=texts[1])(command.run)
 app.add_typer(cache.group, name=cache.NAME, help=manual(cache.__doc__), short_help=summary(cache.__doc__))
 
 

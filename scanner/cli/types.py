@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanner.cli.check import CATALOG_DIRS, folders_of
 from scanner.cli import completion
+from scanner.cli.check import CATALOG_DIRS, folders_of
 
 if TYPE_CHECKING:
     from scanner.catalog import Catalog

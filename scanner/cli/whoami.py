@@ -54,7 +54,7 @@ def run(
 def standings_of(profile: str | None, *, probe: bool = False) -> tuple[Standing, ...]:
     """Who we are in each account of a profile."""
     from scanner.catalog import load_catalog
-    from scanner.pipeline import door_settings
+    from scanner.means import door_settings
     from scanner.profile import load_profile
     from scanner.whoami import whoami
 

@@ -15,7 +15,7 @@ from scanner.catalog import compiled_catalog, load_catalog
 from scanner.doctor.checks import Check
 from scanner.errors import CatalogError, SnapshotError
 from scanner.executors.processes import start_method
-from scanner.pipeline import slots_for
+from scanner.means import slots_for
 from scanner.profile import LoadedProfile
 from scanner.store.cache import units_folder
 from scanner.store.cachefiles import look_into

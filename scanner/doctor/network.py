@@ -9,7 +9,7 @@ from scanner.aws.endpoints import greet, sts_endpoint
 from scanner.catalog import Catalog
 from scanner.doctor.checks import Check
 from scanner.errors import GapError
-from scanner.pipeline import door_settings
+from scanner.means import door_settings
 from scanner.profile import LoadedProfile
 from scanner.whoami import Standing, whoami
 

@@ -44,7 +44,7 @@ class FakeAws:
     `on_call` hears of every request before it is answered, in the thread that answers it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything a test may want of it
         self,
         fleet: Fleet | None = None,
         rules: tuple[Rule, ...] = (),
