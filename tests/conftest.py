@@ -101,9 +101,7 @@ def _exit_code() -> int:
 def derived() -> list[Path]:
     """The compiled catalog and the cut models, made once: each run of the program in a new home would need a second."""
     catalog = load_catalog()
-    preload(
-        sorted({kind.service for kind in catalog.types} | {"sts", "resourcegroupstaggingapi"}), catalog.operations()
-    )
+    preload(sorted({service for service, _ in catalog.operations()}), catalog.operations())
     folder = Path(user_cache_dir("aws-scanner"))
     return [folder / f"catalog-{catalog.version}.json", *folder.glob("model-*.json")]
 

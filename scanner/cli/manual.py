@@ -34,7 +34,7 @@ def summary(doc: str | None) -> str:
 
 
 def examples(doc: str | None) -> list[str]:
-    """The command lines of a docstring: "Examples: aws-scanner plan prod; ..." or, verbatim, one a line and a remark."""
+    """The command lines of a docstring: "Examples: aws-scanner plan prod; ..." or one a line, with remarks."""
     found: list[str] = []
     for paragraph in _paragraphs(doc):
         if paragraph.startswith(_HEAD):

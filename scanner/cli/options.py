@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from scanner.cli import completion
+
 PROFILE = Annotated[
     str | None,
     typer.Argument(
+        autocompletion=completion.profiles,
         metavar="PROFILE",
         help="A scan profile: a name (config/NAME.yaml) or a path. Without one, the account of the ambient "
         "credentials is scanned in all its enabled regions.",
@@ -26,6 +29,7 @@ REGIONS = Annotated[
     typer.Option(
         "--regions",
         "-r",
+        autocompletion=completion.regions,
         metavar="REGIONS",
         help="Regions, with commas or repeated: names, globs ('eu-*'), `enabled`, exclusions ('!us-*'). They hold for "
         "every account. Default: the profile's, else all that the account has enabled; AWS_REGION does not limit them.",
@@ -36,6 +40,7 @@ SERVICE = Annotated[
     typer.Option(
         "--service",
         "-s",
+        autocompletion=completion.services,
         metavar="SERVICES",
         help="Services and types, with commas or repeated: ec2, vpc, ec2:instance, AWS::S3::Bucket, 'ecs:*', "
         "'!ec2:snapshot'. `aws-scanner types` lists them. Default: the profile's, else all.",
@@ -46,6 +51,7 @@ AWS_PROFILE = Annotated[
     typer.Option(
         "--profile",
         "-p",
+        autocompletion=completion.aws_profiles,
         metavar="NAME",
         help="The AWS profile (~/.aws/config) to start from, as AWS_PROFILE: it is used wherever the scan profile "
         "names no credentials, and refused where it names them for every account.",
@@ -133,6 +139,7 @@ FORMAT = Annotated[
     typer.Option(
         "--format",
         "-f",
+        autocompletion=completion.formats,
         metavar="NAME",
         help="table (default; the first 200 resources), json, jsonl, md or markdown, csv. Without --output to stdout.",
     ),
