@@ -12,6 +12,7 @@ from uuid import uuid4
 from scanner import manifest as ledgers
 from scanner.aws.preload import SERVICES_VARIABLE
 from scanner.aws.settings import DoorSettings
+from scanner.aws.traces import Wanted
 from scanner.catalog import Catalog
 from scanner.errors import SnapshotError
 from scanner.executors import get as get_executor
@@ -75,7 +76,7 @@ def slots_for(max_workers: int | None, memory_limit_mb: int | None, jobs: int) -
     return max(1, min(max_workers or 8, 2 * cores, by_memory, jobs))
 
 
-def work_spec(loaded: LoadedProfile, door: DoorSettings, folder: Path) -> WorkSpec:
+def work_spec(loaded: LoadedProfile, door: DoorSettings, folder: Path, wanted: Wanted) -> WorkSpec:
     """What the workers of a scan into `folder` are told."""
     versions = ledgers.versions(loaded.catalog.version)
     parts = {name: versions[name] for name in ("aws-scanner", "catalog")}
@@ -84,7 +85,7 @@ def work_spec(loaded: LoadedProfile, door: DoorSettings, folder: Path) -> WorkSp
     threads = loaded.profile.execution.service_workers
     folders = tuple(one.resolve() for one in loaded.profile.catalog_dirs)
     scratch = str(make_private_dir(folder / "shards"))
-    return WorkSpec(door, scratch, threads, tuple(sorted(parts.items())), folders)
+    return WorkSpec(door, scratch, threads, tuple(sorted(parts.items())), folders, wanted)
 
 
 def check_reports_folder(loaded: LoadedProfile) -> None:

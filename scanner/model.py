@@ -200,10 +200,33 @@ class Job:
 Record = Mapping[str, Any]  # one JSON object as in docs/record.schema.json
 
 
+Field = tuple[str, str | int | float | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line for the log, on its way from a worker to the parent, the only one who writes logs."""
+    """A line for the log, on its way from a worker to the parent, the only one who writes logs.
+
+    `fields` are what docs/logging.md lists (account, region, service, operation, attempt ...); `at` is when it was
+    said, in seconds since 1970 (0: when it is heard).
+    """
 
     level: str  # loguru's names: "DEBUG", "INFO", "WARNING"
     message: str
     unit: str = ""
+    fields: tuple[Field, ...] = ()
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A sign of life of a job under way: what came of it so far, and the call that it has waited for longest."""
+
+    account_id: str
+    region: str  # "global" for global services
+    cells: int = 0
+    resources: int = 0
+    calls: int = 0
+    throttles: int = 0
+    doing: str = ""  # "s3 get_bucket_policy"; "" between calls
+    doing_s: float = 0.0

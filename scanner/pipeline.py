@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from scanner import manifest as ledgers
 from scanner import means
 from scanner.access import Access, reach_accounts
+from scanner.aws.traces import Wanted, listen
 from scanner.catalog import Catalog
 from scanner.errors import GapError, Interrupted, NoCredentialsError
 from scanner.executors import get as get_executor
 from scanner.executors.processes import Lost
 from scanner.finish import Run, finish, now
-from scanner.model import Job, Note, Outcome, Shard, Unit
+from scanner.model import Beat, Job, Note, Outcome, Shard, Unit
 from scanner.plan import jobs_of, left_out, plan, planned_cells
 from scanner.profile import LoadedProfile
 from scanner.store.cache import Cache
@@ -25,11 +26,23 @@ from scanner.worker import Worker, WorkSpec
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """How a scan talks while it runs: the plan, every shard as it comes, and lines for the log."""
+    """How a scan talks while it runs: the plan, every shard as it comes, lines for the log, signs of life.
+
+    `wanted` switches traces on. Notes and beats may come from any thread.
+    """
 
     on_plan: Callable[[tuple[Unit, ...]], None] = lambda _: None
     on_shard: Callable[[Shard], None] = lambda _: None
     on_note: Callable[[Note], None] = lambda _: None
+    on_beat: Callable[[Beat], None] = lambda _: None
+    wanted: Wanted = field(default_factory=Wanted)
+
+    def hear(self, said: Note | Beat) -> None:
+        """Pass on what a worker, or the door to AWS in this process, tells."""
+        if isinstance(said, Note):
+            self.on_note(said)
+        else:
+            self.on_beat(said)
 
 
 def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
@@ -39,6 +52,7 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
     raised as Interrupted by the caller's handlers, end the workers and still give a snapshot of what was finished.
     """
     hooks = hooks or Hooks()
+    listen(hooks.wanted, hooks.hear)
     profile, catalog = loaded.profile, loaded.catalog
     door = means.door_settings(loaded)
     means.check_reports_folder(loaded)
@@ -51,7 +65,7 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
         means.new_folder(loaded), now(), catalog, plan(profile, catalog, access.reached), cells=list(access.cells)
     )
     run.cells.extend(left_out(profile, catalog, access.reached))
-    spec = means.work_spec(loaded, door, run.folder)
+    spec = means.work_spec(loaded, door, run.folder, hooks.wanted)
     hooks.on_plan(run.units)
     try:
         for shard in _shards(loaded, access, spec, cache, run, hooks):
@@ -59,6 +73,7 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
             hooks.on_shard(shard)
     except Interrupted as stop:
         run.signum = stop.signum
+        hooks.on_note(Note("WARNING", "stopping; what was finished is being written (once more: leave at once)"))
     finished = {shard.unit for shard in run.shards}
     for unit in run.units:
         if unit.name not in finished:
@@ -87,11 +102,9 @@ def _shards(
         else:
             waiting.append(unit)
     by_name = {unit.name: unit for unit in waiting}
-    with closing(_execute(loaded, access, spec, waiting, run)) as said:
-        for one in said:
-            if isinstance(one, Note):
-                hooks.on_note(one)
-            elif isinstance(one, Lost):
+    with closing(_execute(loaded, access, spec, waiting, run, hooks)) as made:
+        for one in made:
+            if isinstance(one, Lost):
                 yield _lost(one, run.catalog)
             else:
                 if cache:
@@ -100,13 +113,13 @@ def _shards(
 
 
 def _execute(
-    loaded: LoadedProfile, access: Access, spec: WorkSpec, units: list[Unit], run: Run
-) -> Generator[Shard | Note | Lost, None, None]:
-    make_worker = partial(Worker, spec)
+    loaded: LoadedProfile, access: Access, spec: WorkSpec, units: list[Unit], run: Run, hooks: Hooks
+) -> Generator[Shard | Lost, None, None]:
     execution = loaded.profile.execution
     slots = means.slots_for(execution.max_workers, execution.memory_limit_mb, len(list(jobs_of(units))))
+    spread = get_executor(execution.executor).run
     if units:
-        yield from get_executor(execution.executor).run(_jobs(access, units, run), make_worker, slots=slots)
+        yield from spread(_jobs(access, units, run), partial(Worker, spec), slots=slots, tell=hooks.hear)
 
 
 def _jobs(access: Access, units: list[Unit], run: Run) -> Iterator[Job]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import math
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from scanner.aws.calls import Lane
 from scanner.aws.clients import Clients
 from scanner.aws.outcomes import one_line
 from scanner.aws.settings import DoorSettings
+from scanner.aws.traces import Tell, Wanted, listen
 from scanner.catalog import Catalog, load_catalog
 from scanner.catalog.arns import ArnParser
 from scanner.catalog.spec import ResourceType
@@ -22,9 +25,11 @@ from scanner.collectors.services import Pools, TypeScan
 from scanner.collectors.tagging import TaggingScan
 from scanner.errors import GapError, SnapshotError
 from scanner.filters import sift
-from scanner.model import Job, Outcome, Shard, Unit
+from scanner.model import Beat, Job, Note, Outcome, Shard, Unit
 from scanner.store.cache import unit_key
 from scanner.store.shards import ShardWriter
+
+_BEAT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class WorkSpec:
     threads: int
     key_parts: tuple[tuple[str, str], ...]  # what else the cache key is made of: versions, endpoint, redaction
     catalog_dirs: tuple[Path, ...] = ()
+    wanted: Wanted = field(default_factory=Wanted)  # what is told while it works
 
     def key(self, unit: Unit) -> str:
         """The unit's cache key under this scan's circumstances."""
@@ -53,7 +59,7 @@ class _UnitRun:
         self.unit, self.lane, self.pools = unit, lane, pools
         self.ledger = Ledger(unit)
         self.writer = ShardWriter(spec.shard_path(unit), unit.name, spec.key(unit))
-        self.running = 0
+        self.running = self.cells = 0
         self.catalog_dirs = spec.catalog_dirs
         catalog = load_catalog(spec.catalog_dirs)
         self.kinds = {kind: catalog.type_of(unit.service, kind) for kind in _with_parents(unit, catalog)}
@@ -84,6 +90,13 @@ class _Step:
     run: _UnitRun
     kind: ResourceType | None
     above: TypeScan | None = None
+
+    @property
+    def cells(self) -> int:
+        """How many lines of the ledger it fills."""
+        if self.kind is None:
+            return 1
+        return len({call.operation for call in self.kind.calls}) if self.kind.kind in self.run.unit.types else 0
 
     def __call__(self) -> list[_Step]:
         """Scan it into the writer; the steps that this made possible."""
@@ -140,29 +153,63 @@ class Worker:
         gc.freeze()
         gc.set_threshold(200_000, 20, 20)
 
-    def do(self, job: Job, emit: Callable[[Shard], None]) -> None:
+    def do(self, job: Job, emit: Callable[[Shard | Note | Beat], None]) -> None:
         """Scan the units of a job and emit each one's shard as soon as it is whole."""
-        waiting: dict[Future[list[_Step]], _UnitRun] = {}
+        wanted, waiting = self._spec.wanted, dict[Future[list[_Step]], _Step]()
+        listen(wanted, emit)
+        pulse = _Pulse(job, emit, due=0.0 if wanted.beats else math.inf)
         for unit in job.units:
-            lane = Lane(self._clients.get(job.keys, unit.region, unit.service), self._spec.door)
-            run = _UnitRun(unit, lane, self._spec, self._pools)
+            lane = Lane(self._clients.get(job.keys, unit.region, unit.service), self._spec.door, unit)
+            pulse.runs.append(run := _UnitRun(unit, lane, self._spec, self._pools))
             for step in run.first_steps():
                 _start(self._types, step, waiting)
         while waiting:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                run = waiting.pop(future)
-                run.running -= 1
-                for step in future.result():
-                    _start(self._types, step, waiting)
-                if run.running == 0:
-                    emit(run.finish())
+            for future in wait(waiting, _BEAT_S if wanted.beats else None, FIRST_COMPLETED).done:
+                step = waiting.pop(future)
+                step.run.running -= 1
+                step.run.cells += step.cells
+                for next_step in future.result():
+                    _start(self._types, next_step, waiting)
+                if step.run.running == 0:
+                    emit(step.run.finish())
+            pulse.beat()
         # The next job is another region or account: its calls would never use these connections.
         self._clients.close()
 
 
-def _start(pool: ThreadPoolExecutor, step: _Step, waiting: dict[Future[list[_Step]], _UnitRun]) -> None:
+class _Pulse:
+    """The signs of life of a job: the first at once, then two a second. `due`: when the first may be (never: inf)."""
+
+    def __init__(self, job: Job, tell: Tell, due: float) -> None:
+        self._unit, self._tell, self._due = job.units[0], tell, due
+        self.runs: list[_UnitRun] = []
+        self.beat()
+
+    def beat(self) -> None:
+        """Tell what came of the job so far, if it is time."""
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + _BEAT_S
+        stats = [one for run in self.runs for one in run.lane.stats]
+        open_calls = [(*oldest, run.unit.service) for run in self.runs if (oldest := run.lane.oldest)]
+        since, operation, service = min(open_calls, default=(now, "", ""))
+        beat = Beat(
+            account_id=self._unit.account.id,
+            region=self._unit.scope_region,
+            cells=sum(run.cells for run in self.runs),
+            resources=sum(run.writer.count for run in self.runs),
+            calls=sum(one.calls for one in stats),
+            throttles=sum(one.throttles for one in stats),
+            doing=f"{service} {operation}".strip(),
+            doing_s=now - since,
+        )
+        self._tell(beat)
+
+
+def _start(pool: ThreadPoolExecutor, step: _Step, waiting: dict[Future[list[_Step]], _Step]) -> None:
     step.run.running += 1
-    waiting[pool.submit(step)] = step.run
+    waiting[pool.submit(step)] = step
 
 
 def _with_parents(unit: Unit, catalog: Catalog) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import jmespath
@@ -17,9 +19,10 @@ from scanner.aws.limiter import Limiter
 from scanner.aws.operations import Method, prepare
 from scanner.aws.outcomes import Verdict, verdict
 from scanner.aws.settings import DoorSettings
+from scanner.aws.traces import Attempt, tracer_for
 from scanner.catalog.spec import Call
 from scanner.errors import GapError
-from scanner.model import CallStats, Outcome
+from scanner.model import CallStats, Outcome, Unit
 
 Page = dict[str, Any]
 
@@ -33,15 +36,21 @@ class _Transient(GapError):
 
 
 class Lane:
-    """All calls to one account, region and service: one client, one pace, one count."""
+    """All calls to one account, region and service: one client, one pace, one count. `unit` says whose, in traces."""
 
-    def __init__(self, client: Any, settings: DoorSettings) -> None:
+    def __init__(self, client: Any, settings: DoorSettings, unit: Unit | None = None) -> None:
         self._client = client
         self._settings = settings
         self._limiter = Limiter(settings.rate_per_s, settings.burst)
         self._stats: dict[str, CallStats] = {}
         self._methods: dict[str, Method] = {}
+        self._open: dict[int, tuple[float, str]] = {}
         self._lock = threading.Lock()
+        self._wait = self._limiter.acquire
+        self._try: Attempt = self._attempt
+        self._tracer = tracer_for(client, unit)
+        if self._tracer:
+            self._wait, self._try = self._tracer.timed(self._wait), self._tracer.around(self._try, Absent)
         self._patient = self._retrying(settings.max_attempts)
         self._tired = self._retrying(1)
 
@@ -50,6 +59,11 @@ class Lane:
         """Requests so far, by operation."""
         with self._lock:
             return tuple(self._stats[name] for name in sorted(self._stats))
+
+    @property
+    def oldest(self) -> tuple[float, str] | None:
+        """The call that has waited for its answer longest: since when (monotonic seconds), and its operation."""
+        return min(self._open.copy().values(), default=None)
 
     def requests(self, operation: str) -> int:
         """Requests of one operation so far, retries included."""
@@ -62,8 +76,8 @@ class Lane:
         if call.size_param:
             asked.setdefault(call.size_param, call.size)
         seen: set[str] = set()
-        while True:
-            page = self.once(call, asked)
+        for number in count(1):
+            page = self.once(call, asked, number)
             yield page
             tokens = _next_tokens(call, page)
             if not tokens:
@@ -74,14 +88,20 @@ class Lane:
             seen.add(mark)
             asked.update(tokens)
 
-    def once(self, call: Call, params: Mapping[str, Any]) -> Page:
+    def once(self, call: Call, params: Mapping[str, Any], number: int = 1) -> Page:
         """One answered request, after as many attempts as the settings allow. Raises GapError or Absent."""
         retrying = self._tired if self._limiter.is_tired else self._patient
+        thread = threading.get_ident()
+        self._open[thread] = (time.monotonic(), call.operation)
+        if self._tracer:
+            self._tracer.begin(call, number)
         try:
-            page: Page = retrying(self._attempt, call, params)
+            page: Page = retrying(self._try, call, params)
         except _Transient as gap:
             self._limiter.gave_up()
             raise GapError(gap.outcome, gap.code, gap.message) from None
+        finally:
+            del self._open[thread]
         self._limiter.succeeded()
         return page
 
@@ -96,7 +116,7 @@ class Lane:
         )
 
     def _attempt(self, call: Call, params: Mapping[str, Any]) -> Page:
-        self._limiter.acquire()
+        self._wait()
         self._count(call, calls=1)
         try:
             page: Page = self._method(call.operation)(params)
@@ -126,6 +146,8 @@ class Lane:
 
     def _count_retry(self, state: RetryCallState) -> None:
         self._count(state.args[0], retries=1)
+        if self._tracer and state.outcome:
+            self._tracer.retry(state.outcome.exception(), state.upcoming_sleep)
 
     def _count(self, call: Call, calls: int = 0, retries: int = 0, throttles: int = 0) -> None:
         with self._lock:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scanner import stopping
+
 if TYPE_CHECKING:
     from scanner.cli.scan import Asked
     from scanner.cli.watch import View
@@ -155,5 +157,6 @@ def _show_changes(last: Snapshot, snapshot: Snapshot, number: int, view: View) -
 def _wait(interval_s: float, view: View) -> None:
     until = time.monotonic() + interval_s
     while (left_s := until - time.monotonic()) > 0:
+        stopping.check()
         view.waiting(left_s)
         time.sleep(min(_TICK_S, left_s))

@@ -10,7 +10,7 @@ from scanner.plugins import Menu
 if TYPE_CHECKING:
     from scanner.executors.processes import Lost
     from scanner.executors.serial import Doer
-    from scanner.model import Job, Note, Shard
+    from scanner.model import Beat, Job, Note, Shard
 
 MENU = Menu("executor", "scanner.executors", ("NAME", "run"))
 
@@ -20,9 +20,17 @@ class Executor(Protocol):
 
     NAME: str
 
-    def run(self, jobs: Iterable[Job], make_worker: Callable[[], Doer], *, slots: int) -> Iterator[Shard | Note | Lost]:
-        """Yield what workers emit as they do the jobs, at most `slots` at once, and the units that were lost.
+    def run(
+        self,
+        jobs: Iterable[Job],
+        make_worker: Callable[[], Doer],
+        *,
+        slots: int,
+        tell: Callable[[Note | Beat], None],
+    ) -> Iterator[Shard | Lost]:
+        """Yield shards as workers finish them, at most `slots` at work at once, and the units that were lost.
 
+        What workers emit beside shards goes to `tell`, which takes it from any thread.
         `jobs` gives each job's keys when it is taken: take it late. Leaving the iterator early ends the work.
         """
         ...

@@ -16,17 +16,20 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-from typing import Any
 
+from scanner import stopping
 from scanner.executors.serial import Doer
-from scanner.model import Job, Note, Shard, Unit
+from scanner.model import Beat, Job, Note, Shard, Unit
+from scanner.outbox import Outbox
 
 NAME = "processes"
 LOST = "lost"
 _GRACE_S = 2.0
+_CHECK_S = 1.0
 _PRELOAD = ["scanner.worker", "scanner.aws.preload"]
 
 MakeWorker = Callable[[], Doer]
+Tell = Callable[[Note | Beat], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,12 @@ class _Slot:
     open_units: dict[str, Unit] = field(default_factory=dict)
 
 
-def run(jobs: Iterable[Job], make_worker: MakeWorker, *, slots: int) -> Iterator[Shard | Note | Lost]:
-    """Yield shards as they are finished, notes for the log, and units that were lost.
+def run(jobs: Iterable[Job], make_worker: MakeWorker, *, slots: int, tell: Tell) -> Iterator[Shard | Lost]:
+    """Yield shards as they are finished, and units that were lost; what workers tell meanwhile goes to `tell`.
 
     Leaving the iterator early, by an exception too, ends all workers within seconds.
     """
-    pool = _Pool(make_worker, slots)
+    pool = _Pool(make_worker, slots, tell)
     try:
         yield from pool.run(iter(jobs))
     finally:
@@ -58,17 +61,18 @@ def run(jobs: Iterable[Job], make_worker: MakeWorker, *, slots: int) -> Iterator
 
 
 class _Pool:
-    def __init__(self, make_worker: MakeWorker, slots: int) -> None:
+    def __init__(self, make_worker: MakeWorker, slots: int, tell: Tell) -> None:
         self._context = _context()
-        self._make_worker = make_worker
+        self._make_worker, self._tell = make_worker, tell
         self._wanted = slots
         self._slots: list[_Slot] = []
         self._again: deque[Job] = deque()
         self._retried: set[str] = set()
 
-    def run(self, jobs: Iterator[Job]) -> Iterator[Shard | Note | Lost]:
+    def run(self, jobs: Iterator[Job]) -> Iterator[Shard | Lost]:
         while self._give_work(jobs):
-            for ready in wait([slot.pipe for slot in self._slots]):
+            stopping.check()
+            for ready in wait([slot.pipe for slot in self._slots], _CHECK_S):
                 slot = next(one for one in self._slots if one.pipe is ready)
                 yield from self._hear(slot)
 
@@ -88,7 +92,7 @@ class _Pool:
         process = self._context.Process(  # type: ignore[attr-defined]
             target=_serve, args=(theirs, self._make_worker), daemon=True
         )
-        with _no_main():
+        with _no_main(), _ctrl_c_held():
             process.start()
         # Without this the pipe would stay open after the worker's death, and its end would never be heard.
         theirs.close()
@@ -102,7 +106,7 @@ class _Pool:
         with contextlib.suppress(OSError):
             slot.pipe.send(job)
 
-    def _hear(self, slot: _Slot) -> Iterator[Shard | Note | Lost]:
+    def _hear(self, slot: _Slot) -> Iterator[Shard | Lost]:
         try:
             said = slot.pipe.recv()
         except (EOFError, OSError):
@@ -114,14 +118,14 @@ class _Pool:
             slot.open_units.pop(said.unit, None)
             yield said
         else:
-            yield said
+            self._tell(said)
 
-    def _bury(self, slot: _Slot) -> Iterator[Shard | Note | Lost]:
+    def _bury(self, slot: _Slot) -> Iterator[Shard | Lost]:
         self._slots.remove(slot)
         slot.pipe.close()
         slot.process.join(_GRACE_S)
         reason = _reason(slot.process.exitcode)
-        yield Note("WARNING", f"a worker died ({reason}) with {len(slot.open_units)} units unfinished")
+        self._tell(Note("WARNING", f"a worker died ({reason}) with {len(slot.open_units)} units unfinished"))
         if slot.job is None:
             return
         for name, unit in slot.open_units.items():
@@ -148,7 +152,8 @@ def warm_up() -> None:
     """Start the fork server now: it loads its models while the caller does something else."""
     if start_method() == "forkserver":
         _context()
-        forkserver.ensure_running()
+        with _ctrl_c_held():
+            forkserver.ensure_running()
 
 
 def start_method() -> str:
@@ -177,6 +182,19 @@ def _no_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
+@contextlib.contextmanager
+def _ctrl_c_held() -> Iterator[None]:
+    """SIGINT is held back for a moment, and for good in a process that is started meanwhile.
+
+    The terminal sends Ctrl-C to all of them; one that is still importing would die of it with a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _reason(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         return f"killed by {signal.Signals(-exitcode).name}"
@@ -189,20 +207,15 @@ def _serve(pipe: Connection, make_worker: MakeWorker) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    lock = threading.Lock()
-
-    def emit(said: Any) -> None:
-        with lock:
-            pipe.send(said)
-
+    outbox = Outbox(pipe.send)
     worker = make_worker()
     while True:
         try:
             job = pipe.recv()
         except (EOFError, OSError):
             return
-        worker.do(job, emit)
-        emit(None)
+        worker.do(job, outbox.put)
+        outbox.put(None)
 
 
 def _leave_with_parent() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from scanner.model import Job, Shard
+from scanner.model import Beat, Job, Note, Shard
+
+Said = Shard | Note | Beat
 
 NAME = "serial"
 
@@ -13,14 +15,27 @@ NAME = "serial"
 class Doer(Protocol):
     """What a worker is to an executor."""
 
-    def do(self, job: Job, emit: Callable[[Shard], None]) -> None:
-        """Do a job, emitting shards."""
+    def do(self, job: Job, emit: Callable[[Said], None]) -> None:
+        """Do a job, emitting shards and, from any thread, what is told meanwhile."""
 
 
-def run(jobs: Iterable[Job], make_worker: Callable[[], Doer], *, slots: int = 1) -> Iterator[Shard]:  # noqa: ARG001
-    """Yield the shards of all jobs. `make_worker` is called once; `slots` is for executors that have several."""
+def run(
+    jobs: Iterable[Job], make_worker: Callable[[], Doer], *, slots: int, tell: Callable[[Note | Beat], None]
+) -> Iterator[Shard]:
+    """Yield the shards of all jobs; what is told meanwhile goes straight to `tell`.
+
+    `make_worker` is called once; `slots` is for executors that have several.
+    """
+    del slots
     worker = make_worker()
     for job in jobs:
         done: list[Shard] = []
-        worker.do(job, done.append)
+
+        def emit(said: Said, done: list[Shard] = done) -> None:
+            if isinstance(said, Shard):
+                done.append(said)
+            else:
+                tell(said)
+
+        worker.do(job, emit)
         yield from done

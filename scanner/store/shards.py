@@ -54,6 +54,11 @@ class ShardWriter:
         self._runs: list[Path] = []
         self._lock = threading.Lock()
 
+    @property
+    def count(self) -> int:
+        """Records so far."""
+        return self._count
+
     def add(self, record: dict[str, Any]) -> None:
         """Take one record."""
         row = (sort_key(record), orjson.dumps(record))

@@ -1,0 +1,23 @@
+"""Whether a signal has asked to stop. An exception raised by its handler can be lost: in a finalizer, in foreign code."""
+
+from __future__ import annotations
+
+from scanner.errors import Interrupted
+
+_asked: list[int] = []
+
+
+def ask(signum: int) -> None:
+    """Remember the signal, for whoever checks next."""
+    _asked.append(signum)
+
+
+def forget() -> None:
+    """Nobody has asked, from here on."""
+    _asked.clear()
+
+
+def check() -> None:
+    """Raise Interrupted where a signal has asked to stop. Loops that wait long call it every second."""
+    if _asked:
+        raise Interrupted(_asked[0])
