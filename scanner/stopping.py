@@ -1,4 +1,4 @@
-"""Whether a signal has asked to stop. An exception raised by its handler can be lost: in a finalizer, in foreign code."""
+"""Whether a signal has asked to stop: the exception that its handler raises can be lost, in a finalizer for one."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from scanner.cli import (
 )  # fmt: skip
 from scanner.cli.filters import FilteredCommand
 from scanner.cli.manual import Group, manual, summary
+from scanner.cli.voice import complain, talking
 from scanner.errors import Interrupted, ScannerError
 
 app = typer.Typer(
@@ -46,7 +47,7 @@ _COMMANDS = (
 for command in (scan, plan, *_COMMANDS):
     kind = FilteredCommand if command in (scan, plan) else None
     texts = manual(command.__doc__), summary(command.__doc__)
-    app.command(name=command.NAME, cls=kind, help=texts[0], short_help=texts[1])(command.run)
+    app.command(name=command.NAME, cls=kind, help=texts[0], short_help=texts[1])(talking(command.run))
 app.add_typer(cache.group, name=cache.NAME, help=manual(cache.__doc__), short_help=summary(cache.__doc__))
 
 
@@ -63,10 +64,6 @@ def run() -> None:
     except ScannerError as error:
         complain(str(error))
         raise SystemExit(error.exit_code) from None
-    except BrokenPipeError:
-        # `| head` has seen enough; without this Python would complain when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
 
 
 def complete() -> None:
@@ -74,11 +71,3 @@ def complete() -> None:
     from scanner.cli.complete import answer
 
     typer.echo(answer(typer.main.get_command(app), sys.argv[1:]), nl=False)
-
-
-def complain(text: str) -> None:
-    """Say what is wrong on stderr."""
-    from scanner.formats.text import printable
-
-    for line in text.splitlines():
-        typer.echo(printable(line), err=True)

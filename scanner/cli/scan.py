@@ -36,6 +36,7 @@ from scanner.cli.compare import Comparing
 from scanner.cli.groups import spread
 from scanner.cli.options import DRY_RUN, PROFILE, QUIET, Delivery, Selection
 from scanner.cli.refresh import Refreshing
+from scanner.cli.voice import voice
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,14 +89,15 @@ def scan_and_show(asked: Asked) -> int:
     from scanner.formats.console import console_for
 
     loaded, target = read(asked)
-    talk = console_for(sys.stderr, quiet=asked.quiet)
+    # Where stderr is read by a machine, nothing for people may stand between its lines.
+    talk = console_for(sys.stderr, quiet=asked.quiet or voice().json_on_stderr)
     show_configuration(talk, loaded, target)
     if asked.dry_run:
         return _dry_run(loaded, talk)
     make_ready(target)
     comparison = comparison_of(asked.comparing, loaded, target)
     snapshot = _scan(loaded, talk, quiet=asked.quiet)
-    _show(snapshot, target, loaded, talk)
+    _show(snapshot, target, loaded, talk, quiet=asked.quiet)
     return comparison.conclude(snapshot, quiet=asked.quiet) if comparison else int(snapshot.manifest["exit_code"])
 
 
@@ -144,7 +146,7 @@ def _with_panels(hooks: Hooks, talk: Console) -> Hooks:
     return replace(hooks, on_plan=on_plan)
 
 
-def _show(snapshot: Snapshot, target: Target, loaded: LoadedProfile, talk: Console) -> None:
+def _show(snapshot: Snapshot, target: Target, loaded: LoadedProfile, talk: Console, *, quiet: bool) -> None:
     """The resources where they are wanted, then the end of the scan on stderr, whatever becomes of the first."""
     from scanner.cli.delivery import deliver, same_place, until_pipe_closes
     from scanner.cli.show import show_snapshot
@@ -154,7 +156,7 @@ def _show(snapshot: Snapshot, target: Target, loaded: LoadedProfile, talk: Conso
     try:
         if not target.is_table:
             written += filter(None, [deliver(snapshot, target, loaded.profile)])
-        elif target.asked or not talk.quiet:
+        elif target.asked or not quiet:
             with until_pipe_closes():
                 # The verdict belongs to the table wherever that is read; on one terminal it is said once.
                 show_snapshot(snapshot, loaded.profile.reports.table_rows, summary=talk.quiet or not same_place())
