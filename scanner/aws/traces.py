@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import jmespath
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import BotoCoreError
 
 from scanner.aws.outcomes import one_line
 from scanner.catalog.spec import Call
@@ -151,7 +151,7 @@ class _Watched:
         started = time.monotonic()
         try:
             answer = self._session.send(request)
-        except HTTPClientError as error:
+        except BotoCoreError as error:
             # Its text has the whole URL in it.
             self._say(request, started, type(error).__name__)
             raise

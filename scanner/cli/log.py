@@ -133,7 +133,7 @@ class _LogFile:
             os.write(self._descriptor, text.encode())
         except OSError as error:
             self.stop()
-            sys.stderr.write(f"--log-file {self._path}: no more is written: {error.strerror}\n")
+            _Stderr().write(f"--log-file {self._path}: no more is written: {error.strerror}\n")
 
     def stop(self) -> None:
         """Close the file; loguru calls this."""
