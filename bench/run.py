@@ -1,6 +1,7 @@
 """`make bench`: this scanner beside aws-resource-inventory, on the same fake AWS with 60 ms added to each answer.
 
-Prints, for 4 and 16 regions, medians of wall and CPU seconds, peak memory of all processes, requests and resources.
+Prints, for 4 and 16 regions, medians of wall and CPU seconds, peak memory of all processes, requests and resources; for
+this scanner with the calls per resource that the other does not make (policies, encryption ...), and without them.
 """
 
 from __future__ import annotations
@@ -91,12 +92,12 @@ def requests(url: str) -> int:
         return sum(row[-1] for row in json.load(answer)["calls"])
 
 
-def ours(folder: Path, url: str, regions: list[str], environment: dict[str, str]) -> Run:
-    """One run of this scanner, enrichment on, cache off."""
+def ours(folder: Path, url: str, regions: list[str], environment: dict[str, str], enrich: str = "all") -> Run:
+    """One run of this scanner, cache off."""
     profile = folder / "bench.yaml"
     profile.write_text(f"endpoint_url: {url}\nregions: [{', '.join(regions)}]\nservices: [{SERVICES}]\n")
     command = [str(ROOT / ".venv/bin/aws-scanner"), "scan", str(profile), "--no-cache", "--quiet"]
-    command += ["--set", f"reports.dir={folder}/reports"]
+    command += ["--enrich", enrich, "--set", f"reports.dir={folder}/reports"]
     *figures, code = measure(command, environment, url)
     latest = folder / "reports" / "bench" / (folder / "reports/bench/latest").read_text().strip()
     found = json.loads((latest / "manifest.json").read_text())["totals"]["resources"]
@@ -123,10 +124,14 @@ def main() -> None:
             ours(folder, url, REGIONS[:1], environment)  # not counted: the first start compiles catalog and models
             for regions in (REGIONS[:4], REGIONS):
                 rounds = [
-                    (ours(folder, url, regions, environment), peers(folder, url, regions, environment))
+                    (
+                        ours(folder, url, regions, environment),
+                        ours(folder, url, regions, environment, "none"),
+                        peers(folder, url, regions, environment),
+                    )
                     for _ in range(ROUNDS)
                 ]
-                show(len(regions), [one for one, _ in rounds], [other for _, other in rounds])
+                show(len(regions), *(list(runs) for runs in zip(*rounds, strict=True)))
         finally:
             server.terminate()
             server.wait()
@@ -159,16 +164,16 @@ def environment_of(folder: Path, url: str) -> dict[str, str]:
     return {**kept, **files, "HOME": str(folder), "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "us-east-1"}
 
 
-def show(regions: int, mine: list[Run], other: list[Run]) -> None:
-    """Medians of both, and the ratio."""
+def show(regions: int, mine: list[Run], plain: list[Run], other: list[Run]) -> None:
+    """Medians of all three, and what ours is of the other's."""
     print(
         f"\n{regions} regions, {ITEMS} resources of each type, {LATENCY_MS} ms per request, {len(mine)} rounds, medians"
     )
-    print(f"{'':12}{'aws-scanner':>14}{'peer':>14}{'ratio':>8}")
+    print(f"{'':12}{'aws-scanner':>14}{'ratio':>8}{'enrich: none':>16}{'ratio':>8}{'peer':>12}")
     for name in ("wall_s", "cpu_s", "peak_mb", "requests", "resources", "exit_code"):
-        one, two = (statistics.median(getattr(run, name) for run in runs) for runs in (mine, other))
-        ratio = f"{one / two:8.2f}" if two else ""
-        print(f"{name:12}{one:14.2f}{two:14.2f}{ratio}")
+        one, two, three = (statistics.median(getattr(run, name) for run in runs) for runs in (mine, plain, other))
+        ratios = [f"{value / three:8.2f}" if three else f"{'':8}" for value in (one, two)]
+        print(f"{name:12}{one:14.2f}{ratios[0]}{two:16.2f}{ratios[1]}{three:12.2f}")
 
 
 if __name__ == "__main__":

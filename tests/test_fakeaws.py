@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from scanner.aws.calls import Lane
 from scanner.aws.clients import Clients
-from scanner.aws.operations import prepare
+from scanner.aws.operations import Parts, prepare
 from scanner.aws.settings import DoorSettings
 from scanner.catalog import load_catalog
 from scanner.catalog.spec import ResourceType
@@ -187,5 +187,5 @@ def test_an_operation_outside_the_allow_list_is_not_sent(server: FakeAws) -> Non
     with pytest.raises(ReadOnlyViolation, match="ec2:terminate_instances"):
         clients.get(KEYS, "us-east-1", "ec2").terminate_instances(InstanceIds=["i-1"])
     with pytest.raises(ReadOnlyViolation, match="ec2:terminate_instances"):
-        prepare(clients.get(KEYS, "us-east-1", "ec2"), "terminate_instances")({"InstanceIds": ["i-1"]})
+        prepare(Parts(clients.get(KEYS, "us-east-1", "ec2")), "terminate_instances")({"InstanceIds": ["i-1"]})
     assert sum(server.calls.values()) == before

@@ -18,7 +18,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from scanner.aws.clients import Clients
-from scanner.aws.operations import prepare
+from scanner.aws.operations import Parts, prepare
 from scanner.aws.settings import DoorSettings
 from scanner.catalog import load_catalog
 from scanner.fakeaws import FakeAws, Fleet, Rule
@@ -144,7 +144,7 @@ def test_a_prepared_call_sends_and_answers_what_botocore_does(
     client = plain(recorder.url, service)
     params = _params(client, method)
     expected = _answer_of(lambda: getattr(client, method)(**params))
-    found = _answer_of(lambda: prepare(_ours(recorder.url, service), method)(params))
+    found = _answer_of(lambda: prepare(Parts(_ours(recorder.url, service)), method)(params))
     theirs, ours = recorder.sent[-2:]
     assert _stable(ours) == _stable(theirs)
     assert found == _texts(expected)
@@ -160,7 +160,7 @@ def test_a_denied_prepared_call_raises_botocores_error(
     with pytest.raises(ClientError) as expected:
         getattr(client, method)(**params)
     with pytest.raises(ClientError) as found:
-        prepare(_ours(denying.url, service), method)(params)
+        prepare(Parts(_ours(denying.url, service)), method)(params)
     assert found.value.response["Error"] == expected.value.response["Error"]
 
 

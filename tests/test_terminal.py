@@ -162,8 +162,9 @@ from scanner.cli.talk import Progress, set_up_log
 from scanner.pipeline import scan
 from scanner.profile import load_profile
 set_up_log("INFO")
-progress = Progress(quiet=False, every_s=0.3)
-scan(load_profile(sys.argv[1], {}), progress.hooks())
+loaded = load_profile(sys.argv[1], {})
+progress = Progress(loaded.catalog, quiet=False, every_s=0.3)
+scan(loaded, progress.hooks())
 progress.close()
 """
 

@@ -16,7 +16,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from tenacity.wait import wait_random_exponential
 
 from scanner.aws.limiter import Limiter
-from scanner.aws.operations import Method, prepare
+from scanner.aws.operations import Method, Parts, prepare
 from scanner.aws.outcomes import Verdict, verdict
 from scanner.aws.settings import DoorSettings
 from scanner.aws.traces import Attempt, tracer_for
@@ -39,7 +39,7 @@ class Lane:
     """All calls to one account, region and service: one client, one pace, one count. `unit` says whose, in traces."""
 
     def __init__(self, client: Any, settings: DoorSettings, unit: Unit | None = None) -> None:
-        self._client = client
+        self._parts = Parts(client)
         self._settings = settings
         self._limiter = Limiter(settings.rate_per_s, settings.burst)
         self._stats: dict[str, CallStats] = {}
@@ -141,7 +141,7 @@ class Lane:
     def _method(self, operation: str) -> Method:
         found = self._methods.get(operation)
         if found is None:
-            found = self._methods[operation] = prepare(self._client, operation)
+            found = self._methods[operation] = prepare(self._parts, operation)
         return found
 
     def _count_retry(self, state: RetryCallState) -> None:

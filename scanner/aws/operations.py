@@ -38,13 +38,23 @@ _IDLE = frozenset(
 _REDIRECTS = frozenset({301, 302, 307, 400})
 
 
-def prepare(client: Any, method: str) -> Method:
+class Parts:
+    """What all operations of a client have in common, made out once."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.agent = client._user_agent_creator.to_string()
+        self.endpoint: _Endpoint | None = None  # of operations whose endpoint hangs on nothing but the client
+
+
+def prepare(parts: Parts, method: str) -> Method:
     """A function that makes one call of `client.method(**params)`: same request, same answer, same ClientError."""
+    client = parts.client
     model = _shared_model(client).operation_model(client.meta.method_to_api_mapping[method])
     plain = getattr(client, method)
     if _is_special(model) or _handlers(client, model, "request-created", "before-send", "response-received"):
         return lambda params: plain(**params)
-    return _Operation(client, model, plain)
+    return _Operation(parts, model, plain)
 
 
 def warm_up(client: Any, method: str) -> None:
@@ -98,15 +108,15 @@ class _Endpoint:
 class _Operation:
     """One operation of one client. Calls may come from several threads."""
 
-    def __init__(self, client: Any, model: Any, plain: Callable[..., Any]) -> None:
-        self._client, self._model, self._plain = client, model, plain
+    def __init__(self, parts: Parts, model: Any, plain: Callable[..., Any]) -> None:
+        client = parts.client
+        self._parts, self._client, self._model, self._plain = parts, client, model, plain
         self._building = _handlers(client, model, "provide-client-params", "before-parameter-build")
         self._before = _handlers(client, model, "before-call")
         self._parsing = _handlers(client, model, "before-parse")
         self._after = _handlers(client, model, "after-call")
         self._may_redirect = bool(_handlers(client, model, "needs-retry"))
         self._signs_specially = bool(_handlers(client, model, "choose-signer", "before-sign"))
-        self._agent = client._user_agent_creator.to_string()
         self._parser = client._endpoint._response_parser_factory.create_parser(model.service_model.resolved_protocol)
         self._endpoint = self._fixed_endpoint()
 
@@ -135,7 +145,7 @@ class _Operation:
         if self._endpoint:
             # Else the signer works it out of the URL, twice.
             asked["headers"]["Host"] = self._endpoint.host
-        prepare_request_dict(asked, endpoint_url=url, context=context, user_agent=self._agent)
+        prepare_request_dict(asked, endpoint_url=url, context=context, user_agent=self._parts.agent)
         for handler in self._before:
             handler(model=self._model, params=asked, request_signer=self._client._request_signer, context=context)
         request = create_request_object(asked)
@@ -160,7 +170,13 @@ class _Operation:
         by_params = model.context_parameters or model.operation_context_parameters
         if by_params or self._signs_specially or _handlers(self._client, model, "before-endpoint-resolution"):
             return None
-        context = self._new_context()
+        if model.static_context_parameters:
+            return self._resolved_endpoint()
+        self._parts.endpoint = self._parts.endpoint or self._resolved_endpoint()
+        return self._parts.endpoint
+
+    def _resolved_endpoint(self) -> _Endpoint:
+        model, context = self._model, self._new_context()
         url, headers, _ = self._client._resolve_endpoint_ruleset(model, {}, context)
         signer = self._client._request_signer
         signing = context.get("signing", {})

@@ -12,6 +12,7 @@ import typer
 
 from scanner.cli.completion import profiles
 from scanner.cli.manual import Group, manual, summary
+from scanner.cli.voice import talking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +88,7 @@ def clear(
 group = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 for function in (show, clear):
     name, doc = function.__name__, function.__doc__
-    group.command(name=name, help=manual(doc), short_help=summary(doc))(function)
+    group.command(name=name, help=manual(doc), short_help=summary(doc))(talking(function))
 
 
 def _settings(profile: str | None) -> tuple[Path, int, bool]:

@@ -10,6 +10,7 @@ from scanner.cli.delivery import Target
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from scanner.catalog import Catalog
     from scanner.model import TagFilter, Unit
     from scanner.profile import AccountSpec, LoadedProfile, Profile
 
@@ -32,9 +33,12 @@ def show_start(console: Console, units: Sequence[Unit]) -> None:
     _line(console, f"Scanning {extent(units)}; Ctrl-C stops, and keeps what was finished", "bold")
 
 
-def show_dry_run(console: Console, units: Sequence[Unit]) -> None:
+def show_dry_run(console: Console, units: Sequence[Unit], catalog: Catalog) -> None:
     """That nothing was scanned, and what would be."""
-    rows = [("would scan", extent(units)), ("calls", f"{calls_at_least(units):,} at least; more pages need more")]
+    rows = [
+        ("would scan", extent(units)),
+        ("calls", f"{calls_at_least(units, catalog):,} at least; more pages need more"),
+    ]
     _panel(console, "Dry run: nothing was scanned", "yellow", rows)
 
 
@@ -87,11 +91,9 @@ def extent(units: Sequence[Unit]) -> str:
     return ", ".join(filter(None, said))
 
 
-def calls_at_least(units: Iterable[Unit]) -> int:
+def calls_at_least(units: Iterable[Unit], catalog: Catalog) -> int:
     """The list calls that even an empty account needs."""
-    from scanner.catalog import load_catalog
-
-    catalog, calls = load_catalog(), 0
+    calls = 0
     for unit in units:
         listed = [kind for kind in unit.types if not catalog.type_of(unit.service, kind).of_parent]
         calls += 1 if unit.collector == "tagging" else len(listed)

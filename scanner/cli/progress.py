@@ -11,10 +11,11 @@ from typing import Any
 from loguru import logger
 
 from scanner.aws.traces import Wanted
+from scanner.catalog import Catalog
 from scanner.cli.bar import Bar, is_lively
 from scanner.cli.log import tell
 from scanner.cli.tally import Counts, Tally
-from scanner.cli.voice import let_go, voice
+from scanner.cli.voice import Voice, let_go, voice
 from scanner.model import Shard, Unit
 from scanner.pipeline import Hooks
 
@@ -24,8 +25,8 @@ _LINE_S, _DRAW_S = 30.0, 0.25
 class Progress:
     """Shows how far a scan is, from a thread of its own: a region that hangs must not silence it."""
 
-    def __init__(self, *, quiet: bool, every_s: float = _LINE_S) -> None:
-        self._tally = Tally()
+    def __init__(self, catalog: Catalog, *, quiet: bool, every_s: float = _LINE_S) -> None:
+        self._tally = Tally(catalog)
         self._quiet, self._started = quiet, time.monotonic()
         self._bar: Bar | None = None
         self._over = threading.Event()
@@ -53,7 +54,10 @@ class Progress:
     def _plan(self, units: tuple[Unit, ...]) -> None:
         places = self._tally.plan(units)
         fields = {"event": "plan", "units": len(units), "cells": self._tally.total}
-        logger.bind(**fields).info("scanning {:,} cells in {:,} accounts and regions", self._tally.total, places)
+        # Where nobody asked for a log, the start message has said so.
+        level = "DEBUG" if voice() == Voice() else "INFO"
+        said = f"scanning {self._tally.total:,} cells in {places:,} accounts and regions"
+        logger.bind(**fields).log(level, "{}", said)
         if self._is_lively and not self._quiet:
             self._bar = Bar(self._tally)
 

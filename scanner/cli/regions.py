@@ -59,10 +59,10 @@ def _known() -> list[Row]:
 def _of_profile(profile: str) -> list[Row]:
     """The regions of the profile's words, as far as they are known without asking."""
     from scanner.access import offline_accounts
-    from scanner.catalog import load_catalog
     from scanner.profile import load_profile
 
-    reached = offline_accounts(load_profile(profile).profile, load_catalog())
+    loaded = load_profile(profile)
+    reached = offline_accounts(loaded.profile, loaded.catalog)
     typer.echo("as the profile names them, of all that botocore knows; --enabled asks the accounts", err=True)
     return [
         _row(one.account.id, one.account.name, one.account.partition, name, _word(name in one.named), "botocore")

@@ -117,7 +117,7 @@ def _dry_run(loaded: LoadedProfile, talk: Console) -> int:
 
     found = planned(loaded, offline=False)
     show_regions(talk, found.units)
-    show_dry_run(talk, found.units)
+    show_dry_run(talk, found.units, loaded.catalog)
     show(loaded, found)
     return 0
 
@@ -128,7 +128,7 @@ def _scan(loaded: LoadedProfile, talk: Console, *, quiet: bool) -> Snapshot:
 
     set_up_log("ERROR" if quiet else "INFO")
     on_signals()
-    progress = Progress(quiet=quiet)
+    progress = Progress(loaded.catalog, quiet=quiet)
     try:
         return scan(loaded, _with_panels(progress.hooks(), talk))
     finally:

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import astuple, dataclass, field
 
-from scanner.catalog import load_catalog
+from scanner.catalog import Catalog
 from scanner.model import Beat, Outcome, Shard, Unit
 from scanner.plan import planned_cells
 
@@ -86,7 +86,8 @@ class _Job:
 class Tally:
     """Counts a scan by its plan, its shards, and the signs of life of what is under way. Safe for threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
         self.total = 0  # cells of the plan
         self._finished = Counts()
         self._places: dict[str, Where] = {}
@@ -103,7 +104,7 @@ class Tally:
             for unit in units:
                 alike = (unit.collector, unit.service, unit.types)
                 if alike not in sizes:
-                    sizes[alike] = len(planned_cells(load_catalog(), unit, Outcome.OK, ""))
+                    sizes[alike] = len(planned_cells(self._catalog, unit, Outcome.OK, ""))
                 where = (unit.account.id, unit.scope_region)
                 self._places[unit.name], self._cells[unit.name] = where, sizes[alike]
                 self._left[where] = self._left.get(where, 0) + 1

@@ -10,13 +10,15 @@ from itertools import islice
 from typing import Protocol
 
 import typer
-from loguru import logger
 from rich.text import Text
 
+from scanner.aws.traces import Wanted
+from scanner.cli.log import tell
+from scanner.cli.voice import voice
 from scanner.diff.result import Diff
 from scanner.diff.text import Line, text_lines, totals_line
 from scanner.formats.text import printable, rich_text
-from scanner.model import Note, Shard, Unit
+from scanner.model import Shard, Unit
 from scanner.pipeline import Hooks
 from scanner.store.coverage import counted, coverage_of
 from scanner.store.snapshots import Snapshot
@@ -61,7 +63,7 @@ class Silent:
 
     def hooks(self, number: int) -> Hooks:  # noqa: ARG002
         """Only what the log must have."""
-        return Hooks(on_note=_log)
+        return Hooks(on_note=tell, wanted=_wanted())
 
     def first(self, number: int, snapshot: Snapshot) -> None:
         """Nothing."""
@@ -129,7 +131,7 @@ class Picture(Silent):
             done += 1
             self._say(f"pass {number}: scanning, {done:,} of {counted(total, 'unit')}")
 
-        return Hooks(plan, shard, _log)
+        return Hooks(plan, shard, tell, wanted=_wanted())
 
     def first(self, number: int, snapshot: Snapshot) -> None:
         """The verdict and how much was found."""
@@ -188,5 +190,5 @@ def _moment(snapshot: Snapshot) -> str:
     return str(snapshot.manifest["finished_at"])
 
 
-def _log(note: Note) -> None:
-    logger.log(note.level, "{}", printable(note.message))
+def _wanted() -> Wanted:
+    return Wanted(calls=voice().debug, http=voice().verbose)

@@ -53,13 +53,12 @@ def run(
 
 def standings_of(profile: str | None, *, probe: bool = False) -> tuple[Standing, ...]:
     """Who we are in each account of a profile."""
-    from scanner.catalog import load_catalog
     from scanner.means import door_settings
     from scanner.profile import load_profile
     from scanner.whoami import whoami
 
     loaded = load_profile(profile)
-    return whoami(loaded.profile, door_settings(loaded), load_catalog(), probe=probe)
+    return whoami(loaded.profile, door_settings(loaded), loaded.catalog, probe=probe)
 
 
 def exit_code(standings: tuple[Standing, ...], *, denials_count: bool = False) -> int:
