@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import zip_longest
 
 from scanner import manifest as ledgers
 from scanner import means
@@ -60,7 +61,7 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
     means.warm_up(loaded, catalog)
     access = reach_accounts(profile, door, catalog, cache)
     if not access.reached:
-        raise NoCredentialsError(no_credentials_message(access))
+        raise NoCredentialsError(no_credentials_message(access, loaded))
     run = Run(
         means.new_folder(loaded), now(), catalog, plan(profile, catalog, access.reached), cells=list(access.cells)
     )
@@ -84,9 +85,10 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
     return snapshot
 
 
-def no_credentials_message(access: Access) -> str:
-    """One line that names each account and what to do."""
-    lines = [": ".join(filter(None, [line.name or line.id, line.message])) for line in access.lines]
+def no_credentials_message(access: Access, loaded: LoadedProfile) -> str:
+    """One line that names each account, its place in the profile, and what to do."""
+    said = zip_longest(access.lines, loaded.account_places)
+    lines = [": ".join(filter(None, [place, line.name or line.id, line.message])) for line, place in said if line]
     return "no account has usable credentials: " + " | ".join(lines)
 
 

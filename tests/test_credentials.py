@@ -38,6 +38,22 @@ def test_a_profile_with_a_role_is_entered_by_botocores_own_chain(bench: Bench, f
     assert bench.snapshot().manifest["by_account"] == {"444455556666": 2}
 
 
+def test_accounts_without_credentials_are_named_with_their_place_and_what_to_do(bench: Bench) -> None:
+    accounts = [{"name": "one", "aws_profile": "gone"}, {"role_arn": "arn:aws:iam::444455556666:role/reader"}]
+    profile = bench.profile("http://127.0.0.1:1", accounts=accounts)
+    done = bench.run("scan", profile, "--quiet", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert done.returncode == 4
+    one, other = done.stderr.strip().removeprefix("no account has usable credentials: ").split(" | ")
+    assert one == (
+        f"{profile}:2: one: The config profile (gone) could not be found; "
+        "check `aws sts get-caller-identity --profile gone`"
+    )
+    assert other == (
+        f"{profile}:4: 444455556666: no credentials were found; set AWS_PROFILE or AWS_ACCESS_KEY_ID, "
+        "or give the account a `source_profile` to assume its role from"
+    )
+
+
 def test_the_chains_own_session_can_make_the_calls_of_credential_providers_only() -> None:
     session = chain_session(None)
     client = session.create_client("ec2", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")

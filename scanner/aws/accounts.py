@@ -130,7 +130,9 @@ def _unusable(login: Login, code: str, message: str) -> GapError:
     if code == "WrongAccount":
         return GapError(Outcome.CREDENTIALS, code, message)
     where = "use --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the account an `aws_profile` or `role_arn`"
-    if login.role_arn:
+    if login.role_arn and code == "NoCredentialsError":
+        where = "set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the account a `source_profile` to assume its role from"
+    elif login.role_arn:
         where = f"check the trust policy of {login.role_arn} and its external_id, and the source credentials"
     elif login.aws_profile:
         where = f"check `aws sts get-caller-identity --profile {login.aws_profile}`"

@@ -73,7 +73,7 @@ def planned(loaded: LoadedProfile, *, offline: bool) -> Planned:
             if line.outcome != "ok":
                 typer.echo(f"account {line.id or line.name}: {line.outcome}: {line.message}", err=True)
         if not reached:
-            raise NoCredentialsError(no_credentials_message(access))
+            raise NoCredentialsError(no_credentials_message(access, loaded))
     return Planned(reached, plan(loaded.profile, catalog, reached), tuple(left_out(loaded.profile, catalog, reached)))
 
 

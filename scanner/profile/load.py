@@ -33,12 +33,16 @@ _MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class LoadedProfile:
-    """A profile and where it came from. `origins`: setting -> layer; `digest`: sha256 of the effective settings."""
+    """A profile and where it came from. `origins`: setting -> layer; `digest`: sha256 of the effective settings.
+
+    `account_places`: file:line of each account, where they stand in a file.
+    """
 
     profile: Profile
     path: Path | None
     digest: str
     origins: Mapping[str, str] = field(default_factory=dict)
+    account_places: tuple[str, ...] = ()
 
     @property
     def catalog(self) -> Catalog:
@@ -96,7 +100,13 @@ def load_profile(
     profile = Profile.model_validate({name: getattr(settings, name) for name in ProfileFields.model_fields})
     origins = flags.marked(dict(_origins(profile, file, overrides, flags.layer)))
     profile = for_all_accounts(profile, overrides, flags)
-    return LoadedProfile(profile, file.path, _digest(profile), origins)
+    return LoadedProfile(profile, file.path, _digest(profile), origins, _account_places(file, origins))
+
+
+def _account_places(file: _File, origins: Mapping[str, str]) -> tuple[str, ...]:
+    if not origins["accounts"].startswith(f"{file.path}:"):
+        return ()
+    return tuple(file.place(("accounts", at)).rsplit(":", 1)[0] for at in range(len(file.doc["accounts"])))
 
 
 def loaded_from(given: Profile, overrides: Mapping[str, Any]) -> LoadedProfile:
