@@ -24,6 +24,9 @@ from scanner.cli.app import run
 from scanner.fakeaws import FakeAws
 from scanner.store.snapshots import Snapshot, load_snapshot
 
+# Some containers have it: each of the hundreds of processes that tests start would compile the whole program anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIA111122223333", "AWS_SECRET_ACCESS_KEY": "secret-of-the-test"}
 
 

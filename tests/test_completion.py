@@ -65,7 +65,7 @@ def offered(bench: Bench, *words: str) -> list[str]:
         (["init", "--force", "--force"], []),
         (["report", ""], []),
         (["report", "reports/x", "--format", "js"], ["json", "jsonl"]),
-        (["schema", ""], ["record", "manifest", "profile"]),
+        (["schema", ""], ["record", "manifest", "diff", "profile"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["no-such-command", ""], []),
         (["types", "--no-such-option", ""], None),

@@ -30,10 +30,11 @@ def judge(words):
 """
 _EXECUTOR = """
 NAME = "mine"
-def run(jobs, make_worker, *, slots):
+from scanner.model import Shard
+def run(jobs, make_worker, *, slots, tell):
     for job in jobs:
         done = []
-        make_worker().do(job, done.append)
+        make_worker().do(job, lambda said: done.append(said) if isinstance(said, Shard) else tell(said))
         yield from done[:KEPT]
 """
 _YAML = """

@@ -134,7 +134,7 @@ def test_a_user_whom_the_system_does_not_know_scans_without_a_cache(bench: Bench
     assert done.returncode == 0, done.stderr
     assert "set HOME, XDG_CACHE_HOME or `cache.dir`; scanning without it" in done.stderr
     assert bench.snapshot().manifest["totals"]["gaps"] == 0
-    assert {path.name for path in bench.folder.iterdir()} == {"home", "test.yaml", "reports"}
+    assert {path.name for path in bench.folder.iterdir()} == {"home", "cache", "test.yaml", "reports"}
 
 
 def test_what_we_cannot_read_in_the_cache_is_asked_again(bench: Bench, fake: Start) -> None:

@@ -145,7 +145,8 @@ def test_credentials_of_another_account_than_the_profile_says_are_refused(bench:
 @pytest.mark.parametrize(("fault", "outcome"), [("error500", "error"), ("throttle", "throttled")])
 def test_a_region_that_only_fails_costs_only_itself(bench: Bench, fake: Start, fault: str, outcome: str) -> None:
     rules = (Rule(fault, region="eu-west-1"),)
-    settings = {"services": ["ec2", "sqs", "ecs"], "limits": {"rate_per_s": 1000, "burst": 1000}}
+    retry = {"initial_wait_s": 0, "max_wait_s": 0, "max_attempts": 2}
+    settings = {"services": ["ec2", "sqs", "ecs"], "limits": {"rate_per_s": 1000, "burst": 1000}, "retry": retry}
     done = bench.run("scan", bench.profile(fake(Fleet(items=2), rules).url, **settings))
     assert done.returncode == 3
     gaps = bench.gaps()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from types import FrameType
 
 from scanner import stopping
@@ -24,5 +25,12 @@ def on_signals() -> None:
         raise Interrupted(signum)
 
     stopping.forget()
+    sys.unraisablehook = _unraisable
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+
+
+def _unraisable(args: sys.UnraisableHookArgs) -> None:
+    """Say nothing where a finalizer swallowed Interrupted: `stopping` has it, and the next loop that looks."""
+    if args.exc_type is not Interrupted:
+        sys.__unraisablehook__(args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -18,12 +19,15 @@ def is_plain(stream: TextIO) -> bool:
 
 
 def console_for(stream: TextIO, *, quiet: bool = False) -> Console:
-    """A Rich console for a stream, as plain as the stream wants it. A closed pipe is a BrokenPipeError, not an exit."""
+    """A Rich console for a stream, as plain as it wants it. A closed pipe is a BrokenPipeError, but for stderr."""
     from rich.console import Console
 
     class Piped(Console):
         def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
+            if stream is not sys.stderr:
+                raise BrokenPipeError
+            # Nobody listens to the talk; what was asked for goes on.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
     settings: dict[str, Any] = {"file": stream, "quiet": quiet}
     if is_plain(stream):
