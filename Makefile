@@ -6,7 +6,7 @@ PROFILE ?= demo
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo scan check test lint types contracts docs docs-check bench bench-help lock clean
+.PHONY: help setup demo scan check test lint types contracts docs docs-check picture bench bench-help lock clean
 
 help:            ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ docs: $(STAMP)   ## write the generated pages again (commands, profile, types, s
 
 docs-check: $(STAMP)  ## fail where a generated page is not current
 	@$(BIN)/python -m scanner.docs --check
+
+picture: $(STAMP)  ## run the demo on a terminal and draw docs/demo.svg
+	@$(BIN)/python -m scanner.picture
 
 bench: $(STAMP)  ## beside today's tool on the same fake AWS
 	@$(BIN)/python -m bench.run

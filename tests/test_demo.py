@@ -15,6 +15,7 @@ from scanner.demo import DemoServer
 from scanner.demo.truth import Seen, inventory
 from scanner.store.snapshots import load_snapshot
 from tests.conftest import Bench, records
+from tests.test_picture import words_of
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
 
@@ -74,6 +75,12 @@ def test_the_demo_command_shows_a_gap_and_exits_0(bench: Bench) -> None:
     production = sum((record["tags"] or {}).get("Environment") == "Production" for record in found)
     assert 0.2 < production / len(found) < 0.45
     assert "describe_db_cluster_snapshots" in done.stdout
+    with open(os.path.join(ROOT, "docs/demo.svg")) as picture:
+        shown = words_of(picture.read())
+    summary = done.stderr[done.stderr.index("COMPLETE") : done.stderr.rindex(", in ")]
+    for line in summary.splitlines():
+        # Where this fails, the picture is an old one: `make picture`.
+        assert "".join(line.split()) in shown
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
 
