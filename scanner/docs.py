@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+import yaml
 
 from scanner.catalog import load_catalog
 from scanner.cli.app import app
@@ -26,6 +27,7 @@ def pages() -> dict[Path, bytes]:
         Path("docs/diff.schema.json"): schema_text("diff").encode(),
         Path("docs/types.md"): types_markdown().encode(),
         Path("docs/cli.md"): cli_markdown().encode(),
+        Path("docs/founding.md"): founding_markdown().encode(),
     }
 
 
@@ -39,6 +41,22 @@ def types_markdown() -> str:
     ]
     for kind in load_catalog().types:
         lines.append(f"| `{kind.resource_type}` | {kind.service} | {kind.cfn or ''} | {calls_of(kind, True)} |")
+    return "\n".join(lines) + "\n"
+
+
+def founding_markdown() -> str:
+    """docs/founding.md: what the founding document promises, and the command, file or test that does that job."""
+    lines = [
+        "# The founding document, and what does its job here",
+        "",
+        "Generated from [founding.yaml](founding.yaml) by `make docs`. `tests/test_founding.py` proves that each",
+        "command parses, and that each file, name, option, make target and test is there.",
+    ]
+    for section in yaml.safe_load(Path("docs/founding.yaml").read_text(encoding="utf-8")):
+        lines += ["", f"## {section['title']}", "", "| founding document | here | where | tests |", "|---|---|---|---|"]
+        for row in section["rows"]:
+            where, tests = (" <br> ".join(f"`{one}`" for one in row[key]) for key in ("where", "tests"))
+            lines.append(f"| {row['said']} | {row['does']} | {where} | {tests} |")
     return "\n".join(lines) + "\n"
 
 

@@ -155,3 +155,37 @@ def test_the_program_runs_under_the_debugger_as_printed(demo: tuple[Bench, dict[
     )
     assert "The program exited via sys.exit(). Exit status: 0" in done.stdout
     assert "COMPLETE" in done.stderr
+
+
+def test_the_comparison_of_the_founding_document_works_as_printed(demo: tuple[Bench, dict[str, str]]) -> None:
+    example = Example("aws-scanner scan --compare --output daily-scan.json")
+    first = _run(demo, example)
+    shutil.move(demo[0].folder / "reports", demo[0].folder / "yesterday")
+    second = _run(demo, example)  # the file that is to be replaced is all that there is to compare with
+    assert (first.returncode, first.stdout) == (0, ""), first.stderr
+    assert "not compared: default has no earlier snapshot" in first.stderr
+    assert "comparing with daily-scan.json" in second.stderr
+    assert "0 removed, 0 added, 0 changed" in second.stdout + second.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "aws-scanner scan --refresh --refresh-interval 30 --regions us-east-1",
+        "aws-scanner scan --refresh --refresh-interval 300 --format table",
+    ],
+)
+def test_a_refresh_of_the_founding_document_works_as_printed_until_ctrl_c(
+    demo: tuple[Bench, dict[str, str]], command: str
+) -> None:
+    bench, environment = demo
+    shutil.rmtree(bench.folder / "reports", ignore_errors=True)
+    with subprocess.Popen(
+        [PROGRAM, *shlex.split(command)[1:]], cwd=bench.folder, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        said = next(line for line in process.stdout if "pass 1" in line)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+    assert "COMPLETE" in said
+    assert load_snapshot(bench.folder / "reports" / "default").manifest["totals"]["resources"] > 0
