@@ -81,6 +81,11 @@ def test_the_demo_command_shows_a_gap_and_exits_0(bench: Bench) -> None:
     for line in summary.splitlines():
         # Where this fails, the picture is an old one: `make picture`.
         assert "".join(line.split()) in shown
+    with open(os.path.join(ROOT, "README.md")) as page:
+        excerpt = page.read().partition("From the demo's `report.md`:\n\n")[2].partition("\n\n")[0]
+    report = (snapshot.path / "report.md").read_text().splitlines()
+    assert excerpt.count("\n") == 4
+    assert [line for line in excerpt.splitlines() if line.strip() not in report] == []
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
 
