@@ -69,12 +69,6 @@ EXAMPLES = (
     Example("aws-scanner scan --no-cache"),
     Example("aws-scanner scan --format json --output /tmp/test.json", file="tmp/test.json"),
     Example("aws-scanner scan --regions us-east-1", "us-east-1", environment="AWS_SCANNER_DEBUG=1"),
-    Example("aws-scanner scan --compare --output daily-scan.json", file="daily-scan.json"),
-)
-# They scan again and again until Ctrl-C.
-ENDLESS = (
-    "aws-scanner scan --refresh --refresh-interval 30 --regions us-east-1",
-    "aws-scanner scan --refresh --refresh-interval 300 --format table",
 )
 
 
@@ -128,23 +122,6 @@ def test_a_command_line_of_the_founding_document_works_as_printed(
         assert len(orjson.loads(done.stdout)) == snapshot.manifest["totals"]["resources"]
     else:
         assert "Resource ARN" in done.stdout
-
-
-@pytest.mark.parametrize("command", ENDLESS)
-def test_a_command_line_that_has_no_end_shows_a_pass_and_ends_with_ctrl_c(
-    demo: tuple[Bench, dict[str, str]], command: str
-) -> None:
-    bench, environment = demo
-    shutil.rmtree(bench.folder / "reports", ignore_errors=True)
-    process = subprocess.Popen(
-        [PROGRAM, *shlex.split(command)[1:]], cwd=bench.folder, env=environment, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    assert any("pass 1" in line and "resources" in line for line in process.stdout)
-    process.send_signal(signal.SIGINT)
-    process.stdout.close()
-    assert process.wait(timeout=60) == 130
-    assert load_snapshot(bench.folder / "reports" / "default").manifest["totals"]["resources"] > 0
 
 
 def test_the_program_runs_under_the_debugger_as_printed(demo: tuple[Bench, dict[str, str]]) -> None:
