@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import groupby
 
+from scanner.aws.regions import DESCRIBE_REGIONS
 from scanner.catalog import Catalog
 from scanner.catalog.spec import ResourceType
 from scanner.collectors.tagging import GET_RESOURCES, SERVICE, is_global
@@ -88,6 +89,16 @@ def jobs_of(units: Iterable[Unit]) -> Iterator[tuple[Unit, ...]]:
 
     for _, group in groupby(sorted(units, key=place), key=place):
         yield tuple(group)
+
+
+def actions_needed(profile: Profile, catalog: Catalog, units: Iterable[Unit]) -> tuple[str, ...]:
+    """The IAM actions that scanning these units needs, sorted; with that of the region list, if it is asked."""
+    units = tuple(units)
+    kinds = {(unit.service, kind) for unit in units for kind in unit.types}
+    tagging, enrich = any(unit.collector == "tagging" for unit in units), any(unit.enrich for unit in units)
+    found = catalog.iam_actions([catalog.type_of(*key) for key in kinds], enrich=enrich, tagging=tagging)
+    asks_regions = any(needs_region_list(region_patterns(profile, one)) for one in profile.accounts)
+    return tuple(sorted({*found, *(DESCRIBE_REGIONS.iam if asks_regions else ())}))
 
 
 def planned_cells(

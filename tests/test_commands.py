@@ -512,3 +512,10 @@ def test_hostile_text_of_a_profile_is_harmless_on_the_terminal(bench: Bench) -> 
     done = bench.here("doctor", path, "--offline")
     assert done.returncode == 2
     assert not {"\x1b", "\u202e"} & set(done.stdout + done.stderr)
+
+
+def test_plan_and_iam_policy_name_the_same_actions(bench: Bench) -> None:
+    for words in (("-s", "sqs,ecs"), ("--all-services",), ("-s", "s3", "-r", "us-east-1", "--enrich", "none")):
+        policy = orjson.loads(bench.here("iam-policy", *words).stdout)["Statement"][0]["Action"]
+        planned = bench.here("plan", "--offline", *words).stdout.partition("IAM actions needed\n")[2].split("\n\n")[0]
+        assert planned.split() == policy

@@ -102,3 +102,9 @@ def test_the_server_goes_with_its_parent() -> None:
             break
         signal.sigtimedwait([], 0.05)
     assert not os.path.exists(f"/proc/{pid}")
+
+
+def test_a_demo_without_its_profile_is_refused_before_a_fleet_is_seeded(bench: Bench) -> None:
+    done = bench.run("demo")
+    assert done.returncode == 2
+    assert done.stderr == "config/demo.yaml: no such profile; no profile is in config/\n"

@@ -97,6 +97,17 @@ def test_a_log_file_takes_all_and_leaves_the_terminal_readable(bench: Bench, fak
     assert log.parent.stat().st_mode & 0o077 == 0
 
 
+def test_a_quiet_scan_leaves_its_verdict_in_the_log_file_and_nothing_on_stderr(bench: Bench, fake: Start) -> None:
+    profile = bench.profile(fake(Fleet(items=1)).url, services=["sqs"])
+    log = bench.folder / "scan.log"
+    first = bench.run("scan", profile, "--quiet", "--no-cache", "--log-file", log, "--log-json")
+    second = bench.run("scan", profile, "--quiet", "--no-cache", "--compare", "--log-file", log, "--log-json")
+    assert (first.returncode, first.stderr, second.returncode, second.stderr) == (0, "", 0, "")
+    ends = [line for line in _lines(log.read_text()) if line["event"] == "end"]
+    assert [(line["exit_code"], line["resources"]) for line in ends] == [(0, 2), (0, 2)]
+    assert ends[1]["reports"] == f"reports/test/{bench.snapshot().path.name}"
+
+
 def test_a_log_file_that_cannot_be_written_is_named_before_anything_is_done(bench: Bench, fake: Start) -> None:
     server = fake()
     done = bench.run("scan", bench.profile(server.url), "--log-file", bench.folder)

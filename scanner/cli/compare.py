@@ -69,7 +69,7 @@ class Comparison:
             if snapshot.manifest["interrupted"]:
                 _say("not compared: the scan was stopped")
                 return code
-            baseline = self._given or _previous(snapshot) or self._kept
+            baseline = self._given or _previous(snapshot, quiet=quiet) or self._kept
             if baseline is None:
                 name = snapshot.manifest["profile"]["name"]
                 _say(f"not compared: {name} has no earlier snapshot with the same filters")
@@ -83,7 +83,8 @@ class Comparison:
         from scanner.diff.result import diff
         from scanner.diff.sources import open_source
 
-        _say(f"comparing with {baseline.label}")
+        if not quiet:
+            _say(f"comparing with {baseline.label}")
         say_without_ledger(baseline.ledger_missing)
         with diff(baseline, open_source(snapshot.path)) as found:
             gate = found.exit_code(fail_on_change=self._comparing.fail_on_change)
@@ -145,11 +146,11 @@ def _given(path: Path, loaded: LoadedProfile) -> Source:
     return source
 
 
-def _previous(snapshot: Snapshot) -> Source | None:
+def _previous(snapshot: Snapshot, *, quiet: bool) -> Source | None:
     from scanner.diff.baseline import previous_of
 
     found, passed = previous_of(snapshot)
-    for reason, count in sorted(passed.items()):
+    for reason, count in () if quiet else sorted(passed.items()):
         _say(f"passed over {count} newer {'snapshot' if count == 1 else 'snapshots'} {reason}")
     return found
 

@@ -26,7 +26,11 @@ def run(
     from scanner.cli.scan import Asked, scan_and_show
     from scanner.cli.talk import on_signals
     from scanner.demo import DemoServer
+    from scanner.profile import load_profile
 
+    if not serve:
+        # A profile that is not there is told before the fleet is seeded, which takes a while.
+        load_profile("demo", {"endpoint_url": "http://127.0.0.1:1"})
     typer.echo("starting a fake AWS on this machine and filling it with a fleet ...", err=True)
     with DemoServer.start() as server:
         if serve:

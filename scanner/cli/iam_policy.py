@@ -20,17 +20,12 @@ def run(selection: Selection, profile: PROFILE = None) -> None:
 
     from scanner.access import offline_accounts
     from scanner.cli.overrides import load
-    from scanner.plan import needs_region_list, plan, region_patterns
+    from scanner.plan import actions_needed, plan
 
     loaded = load(profile, selection)
     catalog = loaded.catalog
     units = plan(loaded.profile, catalog, offline_accounts(loaded.profile, catalog))
-    kinds = {(unit.service, kind) for unit in units for kind in unit.types}
-    tagging = any(unit.collector == "tagging" for unit in units)
-    enrich = any(unit.enrich for unit in units)
-    actions = {*catalog.iam_actions([catalog.type_of(*key) for key in kinds], enrich=enrich, tagging=tagging)}
-    if any(needs_region_list(region_patterns(loaded.profile, one)) for one in loaded.profile.accounts):
-        actions.add("ec2:DescribeRegions")
-    statement = {"Sid": "AwsScanner", "Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
+    actions = actions_needed(loaded.profile, catalog, units)
+    statement = {"Sid": "AwsScanner", "Effect": "Allow", "Action": list(actions), "Resource": "*"}
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     typer.echo(orjson.dumps(policy, option=orjson.OPT_INDENT_2).decode())

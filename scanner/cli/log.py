@@ -17,9 +17,12 @@ from scanner.cli.voice import let_go, voice
 from scanner.errors import ProfileError
 from scanner.formats.text import printable
 from scanner.model import Beat, Note
+from scanner.store.coverage import coverage_of
 
 if TYPE_CHECKING:
     from loguru import Record
+
+    from scanner.store.snapshots import Snapshot
 
 _PLACE = ("account", "region", "service", "operation", "attempt")
 _HUMAN = "<green>{extra[when]}</green> <level>{level:<7}</level> {extra[line]}\n"
@@ -47,6 +50,14 @@ def tell(said: Note | Beat) -> None:
         if said.at:
             fields["at"] = said.at
         logger.bind(**fields).log(said.level, "{}", said.message)
+
+
+def log_end(snapshot: Snapshot) -> None:
+    """Log how a scan ended and where its reports are; people on stderr read that in the summary."""
+    verdict, code = coverage_of(snapshot.manifest).verdict(), int(snapshot.manifest["exit_code"])
+    fields = {"event": "end", "exit_code": code, "resources": snapshot.manifest["totals"]["resources"]}
+    said = logger.bind(**fields, reports=str(snapshot.path), not_on_stderr=not voice().json_on_stderr)
+    said.info("{}; exit code {}; reports: {}", verdict, code, snapshot.path)
 
 
 def log_error(text: str) -> None:

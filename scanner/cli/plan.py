@@ -79,9 +79,12 @@ def planned(loaded: LoadedProfile, *, offline: bool) -> Planned:
 
 def show(loaded: LoadedProfile, found: Planned) -> None:
     """Print the plan on stdout."""
+    from scanner.plan import actions_needed
+
     _accounts(found.reached)
     _types(found.units, loaded.catalog)
     _left_out(found.left_out)
+    _actions(actions_needed(loaded.profile, loaded.catalog, found.units))
     _settings(loaded.origins, loaded.profile)
 
 
@@ -93,6 +96,8 @@ def _accounts(reached: Sequence[Reached]) -> None:
 
 
 def _types(units: tuple[Unit, ...], catalog: Catalog) -> None:
+    from scanner.store.coverage import counted
+
     cells: dict[tuple[str, str], int] = {}
     tagging = 0
     for unit in units:
@@ -101,13 +106,17 @@ def _types(units: tuple[Unit, ...], catalog: Catalog) -> None:
             cells[unit.service, name] = cells.get((unit.service, name), 0) + 1
     enriched = any(unit.enrich for unit in units)
     kinds = [catalog.type_of(*key) for key in sorted(cells)]
-    typer.echo(f"\n{len(units)} units, {len(kinds)} resource types; calls at least, more pages and resources need more")
+    extent = f"{counted(len(units), 'unit')}, {counted(len(kinds), 'resource type')}"
+    typer.echo(f"\n{extent}; calls at least, more pages and resources need more")
     if tagging:
         typer.echo(f"  every tagged resource: {tagging} x get_resources")
     for kind in kinds:
         typer.echo(f"  {kind.service}:{kind.kind}: {cells[kind.service, kind.kind]} x {calls_of(kind, enriched)}")
+
+
+def _actions(actions: Iterable[str]) -> None:
     typer.echo("\nIAM actions needed")
-    for action in catalog.iam_actions(kinds, enrich=enriched, tagging=tagging > 0):
+    for action in actions:
         typer.echo(f"  {action}")
 
 

@@ -18,6 +18,7 @@ from scanner.cli.tally import Counts, Tally
 from scanner.cli.voice import Voice, let_go, voice
 from scanner.model import Shard, Unit
 from scanner.pipeline import Hooks
+from scanner.store.coverage import counted
 
 _LINE_S, _DRAW_S = 30.0, 0.25
 
@@ -56,7 +57,7 @@ class Progress:
         fields = {"event": "plan", "units": len(units), "cells": self._tally.total}
         # Where nobody asked for a log, the start message has said so.
         level = "DEBUG" if voice() == Voice() else "INFO"
-        said = f"scanning {self._tally.total:,} cells in {places:,} accounts and regions"
+        said = f"scanning {counted(self._tally.total, 'cell')} in {counted(places, 'pair')} of account and region"
         logger.bind(**fields).log(level, "{}", said)
         if self._is_lively and not self._quiet:
             self._bar = Bar(self._tally)

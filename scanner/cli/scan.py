@@ -123,16 +123,18 @@ def _dry_run(loaded: LoadedProfile, talk: Console) -> int:
 
 
 def _scan(loaded: LoadedProfile, talk: Console, *, quiet: bool) -> Snapshot:
-    from scanner.cli.talk import Progress, on_signals, set_up_log
+    from scanner.cli.talk import Progress, log_end, on_signals, set_up_log
     from scanner.pipeline import scan
 
     set_up_log("ERROR" if quiet else "INFO")
     on_signals()
     progress = Progress(loaded.catalog, quiet=quiet)
     try:
-        return scan(loaded, _with_panels(progress.hooks(), talk))
+        snapshot = scan(loaded, _with_panels(progress.hooks(), talk))
     finally:
         progress.close()
+    log_end(snapshot)
+    return snapshot
 
 
 def _with_panels(hooks: Hooks, talk: Console) -> Hooks:

@@ -8,11 +8,11 @@ import sys
 from types import FrameType
 
 from scanner import stopping
-from scanner.cli.log import log_error, set_up_log
+from scanner.cli.log import log_end, log_error, set_up_log
 from scanner.cli.progress import Progress
 from scanner.errors import Interrupted
 
-__all__ = ["Progress", "log_error", "on_signals", "set_up_log"]
+__all__ = ["Progress", "log_end", "log_error", "on_signals", "set_up_log"]
 
 
 def on_signals() -> None:

@@ -19,6 +19,7 @@ from scanner.means import slots_for
 from scanner.profile import LoadedProfile
 from scanner.store.cache import units_folder
 from scanner.store.cachefiles import look_into
+from scanner.store.coverage import counted
 
 _LOW_BYTES = 1 << 30
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")
@@ -82,7 +83,7 @@ def cache(loaded: LoadedProfile) -> Check:
         return Check("cache", "fail", str(error), "set cache.dir to a folder of your own, or remove this one")
     checked = folder("cache", path)
     size_mb = sum(one.size_bytes for one in content.entries) / 1e6
-    found = f"{checked.found}; {len(content.entries)} entries, {size_mb:,.1f} MB"
+    found = f"{checked.found}; {counted(len(content.entries), 'file')}, {size_mb:,.1f} MB"
     return Check("cache", checked.status, found, checked.todo)
 
 
