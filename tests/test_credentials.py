@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from scanner.aws.clients import chain_session
+from scanner.aws.clients import Clients, chain_session
+from scanner.aws.settings import DoorSettings
+from scanner.catalog import load_catalog
 from scanner.errors import ReadOnlyViolation
 from scanner.fakeaws import FakeAws, Fleet
+from scanner.model import Keys
 from tests.conftest import Bench
 
 ROLE = """
@@ -59,3 +62,16 @@ def test_the_chains_own_session_can_make_the_calls_of_credential_providers_only(
     client = session.create_client("ec2", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
     with pytest.raises(ReadOnlyViolation, match="ec2:describe_instances"):
         client.describe_instances()
+
+
+def test_clients_follow_an_environment_that_changes_to_another_aws_configuration(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for name in ("one", "other"):
+        config = bench.folder / name
+        config.write_text(f"[default]\nservices = here\n[services here]\nsqs =\n  endpoint_url = https://{name}.test\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+        client = Clients(DoorSettings(), load_catalog().operations()).get(Keys("a", "b"), "us-east-1", "sqs")
+        found.append(client.meta.endpoint_url)
+    assert found == ["https://one.test", "https://other.test"]

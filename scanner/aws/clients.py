@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import lru_cache
 from typing import Any
@@ -27,6 +28,10 @@ _CHAIN = frozenset(
         ("signin", "create_oauth2_token"),
     }
 )
+
+_CONFIGURATION = (
+    "HOME", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_DATA_PATH",
+)  # fmt: skip
 
 
 class Clients:
@@ -79,12 +84,17 @@ def client_config(settings: DoorSettings) -> Config:
     )
 
 
-@lru_cache(maxsize=2)
 def guarded_session(allowed: frozenset[tuple[str, str]]) -> botocore.session.Session:
     """The process's botocore session for an allow-list; it refuses every other operation before parameters are built.
 
-    One session, and with it one set of models, for all clients: a session of its own costs 3.5 s for 40 clients.
+    One session, and with it one set of models, for all clients: a session of its own costs 3.5 s for 40 clients. It is
+    another one where the environment names another AWS configuration, which sessions read only once.
     """
+    return _guarded_session(allowed, tuple(os.environ.get(name) for name in _CONFIGURATION))
+
+
+@lru_cache(maxsize=4)
+def _guarded_session(allowed: frozenset[tuple[str, str]], _: tuple[str | None, ...]) -> botocore.session.Session:
     session = botocore.session.Session()
     if session.get_config_variable("profile") not in (None, *session.available_profiles):
         # It is told where credentials are looked for; where the profile names others, nobody needs it.
