@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -152,6 +152,8 @@ def warm_up() -> None:
     """Start the fork server now: it loads its models while the caller does something else."""
     if start_method() == "forkserver":
         _context()
+        # First, because its start would let SIGINT through again, to a fork server that is still importing.
+        resource_tracker.ensure_running()
         with _ctrl_c_held():
             forkserver.ensure_running()
 
