@@ -57,6 +57,15 @@ def test_accounts_without_credentials_are_named_with_their_place_and_what_to_do(
     )
 
 
+def test_a_network_that_is_down_is_not_taken_for_bad_credentials(bench: Bench) -> None:
+    done = bench.run("scan", bench.profile("http://127.0.0.1:1"), "--quiet")
+    assert done.returncode == 4
+    assert "Could not connect to the endpoint URL" in done.stderr
+    assert done.stderr.strip().endswith(
+        "not the credentials but the way to AWS is the trouble: `aws-scanner doctor` looks into it"
+    )
+
+
 def test_the_chains_own_session_can_make_the_calls_of_credential_providers_only() -> None:
     session = chain_session(None)
     client = session.create_client("ec2", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")

@@ -126,11 +126,16 @@ def _account(login: Login, account_id: str, arn: str) -> Account:
     return Account(account_id, arn.split(":")[1], arn, login.name)
 
 
+_NETWORK = ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ProxyConnectionError", "SSLError")
+
+
 def _unusable(login: Login, code: str, message: str) -> GapError:
     if code == "WrongAccount":
         return GapError(Outcome.CREDENTIALS, code, message)
     where = "use --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the account an `aws_profile` or `role_arn`"
-    if login.role_arn and code == "NoCredentialsError":
+    if code in _NETWORK:
+        where = "not the credentials but the way to AWS is the trouble: `aws-scanner doctor` looks into it"
+    elif login.role_arn and code == "NoCredentialsError":
         where = "set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the account a `source_profile` to assume its role from"
     elif login.role_arn:
         where = f"check the trust policy of {login.role_arn} and its external_id, and the source credentials"
