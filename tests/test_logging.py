@@ -55,7 +55,7 @@ def test_each_attempt_retry_and_page_is_a_json_object_in_order(bench: Bench, fak
     ]
     assert told[2]["wait_s"] >= 0
     assert all(one["duration_ms"] > 0 and one["limiter_ms"] >= 0 for one in told if one["event"] != "retry")
-    assert {line["event"] for line in lines} == {"plan", "call", "failed", "retry"}
+    assert {line["event"] for line in lines} == {"plan", "call", "failed", "retry", "end"}
     assert [line["service"] for line in lines if line["account"] is None and line["event"] == "call"] == ["sts"]
 
 

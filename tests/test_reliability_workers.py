@@ -17,6 +17,7 @@ from tests.conftest import Bench, records
 
 Start = Callable[..., FakeAws]
 
+_LISTENING = "0A"  # of /proc/net/tcp
 _PROFILE: dict[str, Any] = {
     "services": ["sqs", "sns", "kms", "ec2:volume", "ec2:vpc", "iam"],
     "regions": ["us-east-1", "eu-west-1"],
@@ -42,17 +43,24 @@ class Killer:
 
 
 def _owner_of(port: int) -> int:
-    """The process that holds this end of a TCP connection on 127.0.0.1."""
+    """The process that holds the other end of a connection to a server of this process.
+
+    Another process may have the same local port, in a connection to another server: that one must live.
+    """
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    sockets = {f"socket:[{fields[9]}]" for fields in lines if fields[1].endswith(f":{port:04X}")}
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            found = os.readlink(link)
-        except OSError:
-            continue
-        if found in sockets:
-            return int(link.parts[2])
-    raise AssertionError(f"nobody holds port {port}")
+    own = {_target(link) for link in Path("/proc/self/fd").iterdir()}
+    servers = {fields[1] for fields in lines if fields[3] == _LISTENING and f"socket:[{fields[9]}]" in own}
+    held = [fields for fields in lines if fields[1].endswith(f":{port:04X}") and fields[2] in servers]
+    sockets = {f"socket:[{fields[9]}]" for fields in held}
+    holders = (int(link.parts[2]) for link in Path("/proc").glob("[0-9]*/fd/*") if _target(link) in sockets)
+    return next(holders)
+
+
+def _target(link: Path) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ DOING = r"resources, [\d,]+ calls.*, (global|us-east-1|eu-west-1): \w+ \w+"
 
 
 def _slow(fake: Start) -> FakeAws:
-    return fake(Fleet(items=12, page_size=3), latency_s=0.03)
+    return fake(Fleet(items=12, page_size=3), latency_s=0.08)
 
 
 def _scan(bench: Bench, url: str, *more: object, **environment: str) -> tuple[list[str], dict[str, str]]:
