@@ -144,6 +144,17 @@ def test_an_executor_of_another_package_and_the_units_that_it_loses(
     assert {outcome for *_, outcome in bench.gaps()} == ({"interrupted"} if code else set())
 
 
+def test_a_defect_exits_70_with_its_traceback_never_1_which_means_a_gate(bench: Bench, fake: Start) -> None:
+    installed = _plugin(
+        bench, "executors", "mine", 'NAME = "mine"\ndef run(*_, **__):\n    raise ZeroDivisionError("oops")\n'
+    )
+    profile = bench.profile(fake(Fleet(items=1)).url, services=["sqs"], execution={"executor": "mine"})
+    done = bench.run("scan", profile, "--min-resources", "1", **installed)
+    assert done.returncode == 70
+    assert done.stderr.endswith("ZeroDivisionError: oops\n")
+    assert "Traceback" in done.stderr
+
+
 def test_an_executor_that_is_not_there_is_refused_with_its_place(bench: Bench) -> None:
     done = bench.run("scan", bench.profile("http://127.0.0.1:1", execution={"executor": "proceses"}))
     assert done.returncode == 2

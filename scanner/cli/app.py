@@ -64,6 +64,10 @@ def run() -> None:
     except ScannerError as error:
         complain(str(error))
         raise SystemExit(error.exit_code) from None
+    except Exception as defect:
+        # Python would leave with 1, which says that something changed or that too little was found.
+        sys.excepthook(type(defect), defect, defect.__traceback__)
+        raise SystemExit(ScannerError.exit_code) from None
 
 
 def complete() -> None:
