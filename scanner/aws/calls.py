@@ -65,11 +65,6 @@ class Lane:
         """The call that has waited for its answer longest: since when (monotonic seconds), and its operation."""
         return min(self._open.copy().values(), default=None)
 
-    def requests(self, operation: str) -> int:
-        """Requests of one operation so far, retries included."""
-        found = self._stats.get(operation)
-        return found.calls if found else 0
-
     def pages(self, call: Call, params: Mapping[str, Any]) -> Iterator[Page]:
         """Every page of a call. Raises GapError after the pages that came; Absent for the call's `none` codes."""
         asked = dict(params)

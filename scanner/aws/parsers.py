@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 from botocore import parsers
-from botocore.parsers import ResponseParserError, ResponseParserFactory
+from botocore.parsers import ResponseParserFactory
 
 from scanner.aws.timestamps import iso_utc
 
@@ -203,5 +203,3 @@ class _RestJson(_Json, parsers.RestJSONParser): ...
 _COMPILING: dict[str, Any] = {
     "query": _Query, "ec2": _Ec2, "rest-xml": _RestXml, "json": _JsonRpc, "rest-json": _RestJson,
 }  # fmt: skip
-
-__all__ = ["Factory", "ResponseParserError"]

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+SCHEMAS = ("record", "manifest", "diff", "profile")
+
 Word = tuple[str, str]  # what is completed, and what it is
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -64,7 +66,7 @@ def formats(incomplete: str) -> list[Word]:
 
 def schemas(incomplete: str) -> list[Word]:
     """What has a published JSON Schema."""
-    return _fitting(incomplete, dict.fromkeys(("record", "manifest", "diff", "profile"), "JSON Schema"))
+    return _fitting(incomplete, dict.fromkeys(SCHEMAS, "JSON Schema"))
 
 
 def is_name(word: str) -> bool:

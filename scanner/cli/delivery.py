@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from scanner.cli.options import Delivery
 from scanner.errors import ProfileError, SnapshotError
+from scanner.formats.console import let_go
 
 if TYPE_CHECKING:
     from scanner.profile import Profile
@@ -102,7 +103,7 @@ def until_pipe_closes() -> Iterator[None]:
         yield
     except BrokenPipeError:
         # What Python still holds for stdout goes nowhere, instead of failing when the program ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go(sys.stdout)
 
 
 def same_place() -> bool:

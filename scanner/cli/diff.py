@@ -55,12 +55,13 @@ def say_without_ledger(missing: str) -> None:
 
 
 def print_text(found: Diff, limit: int | None = None, rest: str = "--format json", *, err: bool = False) -> None:
-    """Print a diff for people: in colours on a terminal, plain anywhere else and with NO_COLOR."""
-    import os
+    """Print a diff for people: in colours on a terminal, plain anywhere else, with NO_COLOR and in CI."""
+    import sys
 
     from scanner.diff.text import text_lines
+    from scanner.formats.console import is_plain
 
-    color = False if "NO_COLOR" in os.environ else None
+    color = not is_plain(sys.stderr if err else sys.stdout)
     for style, text in text_lines(found, limit, rest):
         bold = style == "bold"
         typer.echo(typer.style(text, fg=None if bold or not style else style, bold=bold or None), err=err, color=color)

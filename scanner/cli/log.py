@@ -13,8 +13,9 @@ from loguru import logger
 from tqdm import tqdm
 
 from scanner.aws.traces import Wanted, listen
-from scanner.cli.voice import let_go, voice
+from scanner.cli.voice import voice
 from scanner.errors import ProfileError
+from scanner.formats.console import is_plain, let_go
 from scanner.formats.text import printable
 from scanner.model import Beat, Note
 from scanner.store.coverage import coverage_of
@@ -37,7 +38,7 @@ def set_up_log(level: str) -> None:
     asked = voice()
     logger.remove()
     wants_traces = (asked.debug or asked.verbose) and not asked.log_file
-    _add(_Stderr(), "DEBUG" if wants_traces else level, as_json=asked.json_on_stderr, colorize=_is_colourful())
+    _add(_Stderr(), "DEBUG" if wants_traces else level, as_json=asked.json_on_stderr, colorize=not is_plain(sys.stderr))
     if asked.log_file:
         _add(_LogFile(asked.log_file), "DEBUG", as_json=asked.log_json)
     listen(Wanted(calls=asked.debug, http=asked.verbose), tell)
@@ -105,11 +106,6 @@ def _when(record: Record) -> str:
     at = record["extra"].get("at")
     moment = datetime.fromtimestamp(at, UTC) if at else record["time"].astimezone(UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _is_colourful() -> bool:
-    plain = any(os.environ.get(name) for name in ("NO_COLOR", "CI")) or os.environ.get("TERM") == "dumb"
-    return sys.stderr.isatty() and not plain
 
 
 class _Stderr:

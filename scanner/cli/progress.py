@@ -15,7 +15,8 @@ from scanner.catalog import Catalog
 from scanner.cli.bar import Bar, is_lively
 from scanner.cli.log import tell
 from scanner.cli.tally import Counts, Tally
-from scanner.cli.voice import Voice, let_go, voice
+from scanner.cli.voice import Voice, voice
+from scanner.formats.console import let_go
 from scanner.model import Shard, Unit
 from scanner.pipeline import Hooks
 from scanner.store.coverage import counted

@@ -5,11 +5,11 @@ Examples: aws-scanner schema record; aws-scanner schema diff; aws-scanner schema
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from scanner.cli.completion import schemas
+from scanner.cli.completion import SCHEMAS, schemas
 
 NAME = "schema"
 
@@ -24,9 +24,6 @@ def run(
     from scanner.formats.schema import schema_text
     from scanner.profile.docs import schema_json
 
-    if what not in ("record", "manifest", "diff", "profile"):
-        raise ProfileError([f"schema: {what!r} is none of record, manifest, diff, profile"])
+    if what not in SCHEMAS:
+        raise ProfileError([f"schema: {what!r} is none of {', '.join(SCHEMAS)}"])
     typer.echo(schema_json().decode() if what == "profile" else schema_text(what), nl=False)
-
-
-Which = Literal["record", "manifest"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, TextIO, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
+
+from scanner.formats.console import let_go
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +87,6 @@ def talking(run: Callable[..., None]) -> Callable[..., None]:
     command.__signature__ = Signature([*own, *more])  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in (*own, *more)}
     return command
-
-
-def let_go(stream: TextIO) -> None:
-    """Write no more to a stream that nobody reads: `| head` has seen enough, and Python would complain at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def complain(text: str) -> None:

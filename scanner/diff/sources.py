@@ -31,11 +31,6 @@ class Source:
     manifest: dict[str, Any] | None
 
     @property
-    def scan_id(self) -> str | None:
-        """The scan that it is of, if it is known."""
-        return self.manifest["scan_id"] if self.manifest else None
-
-    @property
     def ledger_missing(self) -> str:
         """Why nothing can be said of what is absent here; "" where there is a ledger and a selection."""
         if self.manifest is None:

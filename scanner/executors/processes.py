@@ -23,7 +23,6 @@ from scanner.model import Beat, Job, Note, Shard, Unit
 from scanner.outbox import Outbox
 
 NAME = "processes"
-LOST = "lost"
 _GRACE_S = 2.0
 _CHECK_S = 1.0
 _PRELOAD = ["scanner.worker", "scanner.aws.preload"]

@@ -18,6 +18,11 @@ def is_plain(stream: TextIO) -> bool:
     return asked or os.environ.get("TERM") == "dumb" or not stream.isatty()
 
 
+def let_go(stream: TextIO) -> None:
+    """Write no more to a stream that nobody reads: `| head` has seen enough, and Python would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def console_for(stream: TextIO, *, quiet: bool = False) -> Console:
     """A Rich console for a stream, as plain as it wants it. A closed pipe is a BrokenPipeError, but for stderr."""
     from rich.console import Console
@@ -27,7 +32,7 @@ def console_for(stream: TextIO, *, quiet: bool = False) -> Console:
             if stream is not sys.stderr:
                 raise BrokenPipeError
             # Nobody listens to the talk; what was asked for goes on.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            let_go(stream)
 
     settings: dict[str, Any] = {"file": stream, "quiet": quiet}
     if is_plain(stream):
