@@ -115,3 +115,12 @@ def session(leader: int) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def is_over(leader: int) -> bool:
+    """Whether all processes of a session end by themselves: the last of them hear of the end through closed pipes."""
+    for _ in range(100):
+        if not session(leader):
+            return True
+        time.sleep(0.1)
+    return False

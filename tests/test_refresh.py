@@ -18,6 +18,7 @@ import orjson
 
 from scanner.fakeaws import FakeAws, Fleet, Rule
 from tests.conftest import Bench
+from tests.terminal import is_over
 
 Start = Callable[..., FakeAws]
 ROOT = Path(__file__).parents[1]
@@ -123,28 +124,6 @@ def _line(process: subprocess.Popen[str], part: str) -> str:
     raise AssertionError(f"ended without {part!r}: {process.stderr.read() if process.stderr else ''}")
 
 
-def _group(pid: int) -> list[int]:
-    """The processes of a session that are still alive."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                state, _, group = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:3]
-            except OSError:
-                continue
-            if int(group) == pid and state != "Z":
-                found.append(int(entry.name))
-    return found
-
-
-def _is_gone(pid: int) -> bool:
-    for _ in range(100):
-        if not _group(pid):
-            return True
-        time.sleep(0.1)
-    return False
-
-
 def test_ctrl_c_between_passes_exits_130_with_the_last_pass_kept_and_no_process_left(bench: Bench, fake: Start) -> None:
     server = fake(Fleet(items=2))
     with _refreshing(bench, bench.profile(server.url, **ONE)) as process:
@@ -155,7 +134,7 @@ def test_ctrl_c_between_passes_exits_130_with_the_last_pass_kept_and_no_process_
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130, errors
-        assert _is_gone(process.pid)
+        assert is_over(process.pid)
     assert len(_snapshots(bench)) == 2
     assert bench.snapshot().manifest["totals"]["resources"] == 3
     assert "Traceback" not in errors
@@ -172,7 +151,7 @@ def test_ctrl_c_within_a_pass_keeps_the_pass_before_as_the_latest(bench: Bench, 
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 143, errors
-        assert _is_gone(process.pid)
+        assert is_over(process.pid)
     assert _snapshots(bench) == [whole]
     assert bench.snapshot().path == whole
     assert sorted(path.name for path in whole.parent.iterdir()) == sorted([whole.name, "latest"])
@@ -204,7 +183,7 @@ def test_on_a_terminal_the_picture_is_drawn_in_place_and_ctrl_c_gives_the_cursor
         process.kill()
         process.wait()
         os.close(ours)
-    assert _is_gone(process.pid)
+    assert is_over(process.pid)
 
 
 def _until(terminal: int, part: str) -> str:

@@ -16,6 +16,7 @@ import pytest
 
 from scanner.fakeaws import FakeAws, Fleet, Rule
 from tests.conftest import Bench, records
+from tests.terminal import is_over
 
 Start = Callable[..., FakeAws]
 
@@ -273,8 +274,7 @@ def test_a_signal_keeps_what_was_finished_and_leaves_no_process(
     process.send_signal(signum)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
-    time.sleep(1)
-    assert _children(process.pid) == []
+    assert is_over(process.pid)
     manifest = bench.snapshot().manifest
     assert manifest["exit_code"] == code
     assert {line["outcome"] for line in manifest["ledger"] if line["gap"]} == {"interrupted"}
@@ -285,11 +285,7 @@ def test_workers_go_when_their_parent_is_killed(bench: Bench, fake: Start) -> No
     process = _started(bench, bench.profile(server.url), server)
     process.kill()
     process.communicate()
-    for _ in range(100):
-        if not _children(process.pid):
-            break
-        time.sleep(0.1)
-    assert _children(process.pid) == []
+    assert is_over(process.pid)
 
 
 def test_a_killed_worker_loses_nothing(bench: Bench, fake: Start) -> None:
