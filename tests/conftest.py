@@ -17,10 +17,14 @@ import orjson
 import pytest
 import yaml
 from platformdirs import user_cache_dir
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from scanner.aws.clients import preload
 from scanner.catalog import load_catalog
 from scanner.cli.app import run
+from scanner.demo import DemoServer
+from scanner.demo.truth import Seen, inventory
 from scanner.fakeaws import FakeAws
 from scanner.store.snapshots import Snapshot, load_snapshot
 
@@ -28,6 +32,30 @@ from scanner.store.snapshots import Snapshot, load_snapshot
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIA111122223333", "AWS_SECRET_ACCESS_KEY": "secret-of-the-test"}
+
+
+# Files whose tests share something dear (a seeded fleet, a large scan) are run by one of the parallel testers.
+_TOGETHER = {
+    "test_demo.py": "demo",
+    "test_demo_server.py": "demo",
+    "test_founding_examples.py": "demo",
+    "test_fleet_requests.py": "fleet_requests",
+    "test_reliability_size.py": "size",
+    "test_reliability_stopped.py": "stopped",
+    "test_reliability_workers.py": "workers",
+    "test_scan.py": "scan",
+}
+
+
+class Together(LoadScopeScheduling):
+    """Tests one by one to whoever is free, but for those of `_TOGETHER`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _TOGETHER.get(nodeid.partition("::")[0].rpartition("/")[2], nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    return Together(config, log)
 
 
 @dataclass
@@ -107,6 +135,19 @@ def derived() -> list[Path]:
     preload(sorted({service for service, _ in catalog.operations()}), catalog.operations())
     folder = Path(user_cache_dir("aws-scanner"))
     return [folder / f"catalog-{catalog.version}.json", *folder.glob("model-*.json")]
+
+
+@pytest.fixture(scope="session")
+def demo_server() -> Iterator[DemoServer]:
+    """The demo's server and fleet, for reading; seeding it takes many seconds."""
+    with DemoServer.start() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def demo_fleet(demo_server: DemoServer) -> list[Seen]:
+    """All that the demo's fleet has, as plain boto3 sees it."""
+    return inventory(demo_server.environment())
 
 
 @pytest.fixture

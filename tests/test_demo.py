@@ -7,28 +7,14 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
-
-import pytest
 
 from scanner.demo import DemoServer
-from scanner.demo.truth import Seen, inventory
+from scanner.demo.truth import Seen
 from scanner.store.snapshots import load_snapshot
 from tests.conftest import Bench, records
 from tests.test_picture import words_of
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[DemoServer]:
-    with DemoServer.start() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def truth(server: DemoServer) -> list[Seen]:
-    return inventory(server.environment())
 
 
 def _scan(
@@ -44,21 +30,23 @@ def _tail(identity: str) -> str:
     return identity.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
 
 
-def test_every_resource_of_the_fleet_is_found_once(bench: Bench, server: DemoServer, truth: list[Seen]) -> None:
-    before = sum(server.calls().values())
-    done, found = _scan(bench, server, "--set", "enrich=none")
-    requests = sum(server.calls().values()) - before
+def test_every_resource_of_the_fleet_is_found_once(
+    bench: Bench, demo_server: DemoServer, demo_fleet: list[Seen]
+) -> None:
+    before = sum(demo_server.calls().values())
+    done, found = _scan(bench, demo_server, "--set", "enrich=none")
+    requests = sum(demo_server.calls().values()) - before
     assert done.returncode == 0, done.stderr
     arns = [record["resource_arn"] for record in found]
     assert len(set(arns)) == len(arns)
     counted = Counter((r["account_id"], r["region"], r["service"], r["resource_type"]) for r in found)
-    assert counted == Counter((one.account, one.region, one.service, one.resource_type) for one in truth)
+    assert counted == Counter((one.account, one.region, one.service, one.resource_type) for one in demo_fleet)
     named = {
         (record["account_id"], record["resource_type"], _tail(str(record[key])))
         for record in found
         for key in ("resource_arn", "resource_name", "resource_id")
     }
-    assert {(one.account, one.resource_type, _tail(one.identity)) for one in truth} <= named
+    assert {(one.account, one.resource_type, _tail(one.identity)) for one in demo_fleet} <= named
     # Two accounts, four regions: a list call of every type, one more per parent and page.
     assert requests <= 560
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,18 +72,17 @@ EXAMPLES = (
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, dict[str, str]]]:
+def demo(tmp_path_factory: pytest.TempPathFactory, demo_server: DemoServer) -> tuple[Bench, dict[str, str]]:
     """A folder whose AWS configuration and endpoint are the demo's; what is asked once stays in its cache."""
     bench = Bench(tmp_path_factory.mktemp("founding"))
-    with DemoServer.start() as server:
-        given = server.environment()
-        keys = [f"{name.lower()} = {given.pop(name)}" for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
-        lines = [line for name in ("default", "production") for line in (f"[{name}]", *keys)]
-        (bench.folder / "credentials").write_text("\n".join(lines) + "\n")
-        files = {"AWS_SHARED_CREDENTIALS_FILE": str(bench.folder / "credentials")}
-        # The calls per resource have tests of their own; here they would be most of the time.
-        more = {"AWS_SCANNER__ENRICH": "none", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
-        yield bench, {**bench.environment(), **given, **files, **more}
+    given = demo_server.environment()
+    keys = [f"{name.lower()} = {given.pop(name)}" for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
+    lines = [line for name in ("default", "production") for line in (f"[{name}]", *keys)]
+    (bench.folder / "credentials").write_text("\n".join(lines) + "\n")
+    files = {"AWS_SHARED_CREDENTIALS_FILE": str(bench.folder / "credentials")}
+    # The calls per resource have tests of their own; here they would be most of the time.
+    more = {"AWS_SCANNER__ENRICH": "none", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    return bench, {**bench.environment(), **given, **files, **more}
 
 
 def _run(demo: tuple[Bench, dict[str, str]], example: Example) -> subprocess.CompletedProcess[str]:
