@@ -2,87 +2,61 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from scanner import manifest as ledgers
-from scanner.access import Access
-from scanner.catalog import Catalog
+from scanner import manifest as manifests
 from scanner.errors import Interrupted, SnapshotError, Stopped
 from scanner.formats import get as get_format
-from scanner.model import Cell, Shard, Unit
-from scanner.profile import LoadedProfile
-from scanner.reduce import reduce
-from scanner.selection import selection_of
+from scanner.model import CallStats, Cell, Outcome, Shard
+from scanner.profile import Expectation
+from scanner.reduce import Counts, reduce
 from scanner.store.files import atomic_write
-from scanner.store.snapshots import Snapshot, load_snapshot, point_latest
+from scanner.store.journal import PLAN, SHARDS, Journal, Plan
+from scanner.store.ledger import LedgerWriter, Manifest
+from scanner.store.locks import lock_folder
+from scanner.store.shards import ShardHead, cached
+from scanner.store.snapshots import MANIFEST, Snapshot, load_snapshot, point_latest
 
-_STOPPED = "stopped.json"  # in the folder of shards: what `finish_stopped` must know, until the manifest has it
-
-
-@dataclass(slots=True)
-class Run:
-    """A scan under way: where it writes and what has come of it so far."""
-
-    folder: Path
-    started_at: str
-    catalog: Catalog
-    units: tuple[Unit, ...] = ()
-    shards: list[Shard] = field(default_factory=list)
-    cells: list[Cell] = field(default_factory=list)  # of accounts and units that left no shard
-    signum: int | None = None
+KILLED = "killed"  # in the manifest's `interrupted`, beside the names of signals
 
 
-def finish(loaded: LoadedProfile, access: Access, run: Run) -> Snapshot:
+def finish(folder: Path, journal: Journal, signum: int | None, finish_at_once_mb: int) -> Snapshot:
     """Write what was found; where that must wait or fails, `finish_stopped` has all it needs to do so later."""
-    reports = loaded.profile.reports
-    paths = sorted(Path(shard.path) for shard in run.shards if shard.path)
-    stopped = {
-        "manifest": _manifest(loaded, access, run),
-        # By name: one that is gone is missed, and one whose worker died before it could tell is not in the ledger.
-        "shards": [path.name for path in paths],
-        "formats": reports.formats,
-        "rows": {"markdown": reports.markdown_rows, "table": reports.table_rows},
-    }
-    with atomic_write(run.folder / "shards" / _STOPPED) as out:
-        out.write(orjson.dumps(stopped))
-    if run.signum and sum(path.stat().st_size for path in paths) > reports.finish_at_once_mb << 20:
-        raise Stopped(run.folder, run.signum)
+    journal.end({"signum": signum, "finished_at": now()})
+    shards_bytes = sum(path.stat().st_size for path in journal.folder.glob("[!.]*.zst")) if signum else 0
+    if signum and shards_bytes > finish_at_once_mb << 20:
+        raise Stopped(folder, signum)
     try:
-        return _write_all(run.folder, stopped)
+        return _write_all(folder, journal)
     except Interrupted as stop:
-        raise Stopped(run.folder, stop.signum) from None
+        raise Stopped(folder, stop.signum) from None
     except SnapshotError as error:
-        raise SnapshotError(f"{error}; what was found is kept: aws-scanner report {run.folder}") from None
+        raise SnapshotError(f"{error}; what was found is kept: aws-scanner report {folder}") from None
 
 
 def is_stopped(folder: Path) -> bool:
-    """Whether a folder holds a scan that was stopped before its shards were reduced."""
-    return (folder / "shards" / _STOPPED).is_file()
+    """Whether a folder holds a scan that ended, in any way, before its reports were written."""
+    return (folder / SHARDS / PLAN).is_file() and not (folder / MANIFEST).exists()
 
 
 def finish_stopped(folder: Path) -> Snapshot:
-    """Make the snapshot of a scan that was stopped. Raises SnapshotError where a shard is damaged or gone."""
-    return _write_all(folder, _read_stopped(folder / "shards" / _STOPPED), is_newest=_is_newest(folder))
+    """Make the snapshot of a scan that was stopped or killed: what it did not come to is `interrupted`.
 
-
-def _read_stopped(path: Path) -> dict[str, Any]:
+    Raises SnapshotError where a shard is damaged or gone, and where the scan is still under way.
+    """
+    lock = lock_folder(folder)
+    if lock is None:
+        raise SnapshotError(f"{folder}: this scan is still under way, in another process")
     try:
-        stopped = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise SnapshotError(f"{path}: cannot be read: {error}") from None
-    shapes = {"manifest": dict, "shards": list, "formats": list, "rows": dict}
-    if not isinstance(stopped, dict) or any(not isinstance(stopped.get(key), kind) for key, kind in shapes.items()):
-        raise SnapshotError(f"{path}: is damaged: it has not what a stopped scan leaves")
-    if any(Path(str(name)).name != name for name in stopped["shards"]):
-        raise SnapshotError(f"{path}: is damaged: a shard's name leads elsewhere")
-    return stopped
+        return _write_all(folder, Journal(folder), is_newest=_is_newest(folder))
+    finally:
+        lock.release()
 
 
 def _is_newest(folder: Path) -> bool:
@@ -93,22 +67,25 @@ def _is_newest(folder: Path) -> bool:
         return True
 
 
-def _write_all(folder: Path, stopped: dict[str, Any], *, is_newest: bool = True) -> Snapshot:
+def _write_all(folder: Path, journal: Journal, *, is_newest: bool = True) -> Snapshot:
     """Reduce the shards and write everything, the manifest last but for `latest`."""
-    counts = reduce([folder / "shards" / name for name in stopped["shards"]], folder)
-    said = stopped["manifest"]
-    said["totals"] = ledgers.totals(counts, said["ledger"], said["operations"])
-    said["exit_code"] = ledgers.gated_exit_code(said)
-    snapshot = Snapshot(folder, said | ledgers.counted(counts))
+    plan = journal.plan()
+    found = _reduced(folder, journal, plan)
+    said = _manifest(plan, journal, found)
+    ledger = found.ledger.sorted()
+    snapshot = Snapshot(folder, Manifest(said, ledger))
     # Records before reports: a report points to the files that are there.
-    for name in sorted(stopped["formats"], key=lambda one: one in stopped["rows"]):
-        write_report(snapshot, name, stopped["rows"].get(name))
-    written = ledgers.write_manifest(folder, snapshot.manifest)
+    rows = plan.said["rows"]
+    for name in sorted(plan.said["formats"], key=lambda one: one in rows):
+        write_report(snapshot, name, rows.get(name))
+    written = manifests.write_manifest(folder, said, ledger)
     if is_newest:
         point_latest(folder)
-    # First the word that this scan is unfinished: killed half-way, it must not be made again from half its shards.
-    (folder / "shards" / _STOPPED).unlink(missing_ok=True)
-    shutil.rmtree(folder / "shards")
+    found.ledger.discard()
+    if not (found.ledger.sums.gaps or said["interrupted"]):
+        # First the word that something can be resumed here: killed half-way, it must not be from half its shards.
+        (journal.folder / PLAN).unlink(missing_ok=True)
+        shutil.rmtree(journal.folder)
     return Snapshot(folder, written)
 
 
@@ -121,39 +98,75 @@ def write_report(snapshot: Snapshot, name: str, limit: int | None = None) -> Pat
     return path
 
 
-def _manifest(loaded: LoadedProfile, access: Access, run: Run) -> dict[str, Any]:
-    """All of the manifest but what only the reduced records tell."""
-    expectations = loaded.profile.expect
-    ledger = ledgers.ledger_of(
-        run.shards, run.cells, lambda cell: cell.is_gap and any(one.matches(cell) for one in expectations)
-    )
-    stats = [one for shard in run.shards for one in shard.stats] + list(access.stats)
-    operations = ledgers.operations_of(stats)
-    incomplete = ledgers.EXIT_INCOMPLETE if any(line["gap"] for line in ledger) else ledgers.EXIT_COMPLETE
-    return {
-        "scan_id": run.folder.name,
-        "profile": {
-            "name": loaded.profile.name,
-            "digest": loaded.digest,
-            "path": str(loaded.path) if loaded.path else None,
-        },
-        "min_resources": loaded.profile.min_resources,
-        "started_at": run.started_at,
-        "finished_at": now(),
-        "exit_code": 128 + run.signum if run.signum else incomplete,
-        "interrupted": {2: "SIGINT", 15: "SIGTERM"}.get(run.signum or 0),
-        "versions": ledgers.versions(run.catalog.version),
-        "endpoint_url": loaded.profile.endpoint_url or os.environ.get("AWS_ENDPOINT_URL"),
-        "selection": selection_of(loaded.profile, access.reached, run.units, run.catalog),
-        "accounts": [
-            {**{name: getattr(line, name) for name in line.__slots__}, "regions": list(line.regions)}
-            for line in access.lines
-        ],
-        "ledger": ledger,
-        "operations": operations,
+@dataclass(slots=True)
+class _Found:
+    """What the shards came to: counts of records, the ledger, requests, and how many units have no answer."""
+
+    ledger: LedgerWriter
+    operations: manifests.Operations
+    counts: Counts = field(default_factory=Counts)
+    left: int = 0
+
+
+def _reduced(folder: Path, journal: Journal, plan: Plan) -> _Found:
+    """Reduce the shards into records and ledger; each is read once, and none is held."""
+    expectations = [Expectation.model_validate(one) for one in plan.said["expect"]]
+    ledger = LedgerWriter(journal.folder, lambda cell: any(one.matches(cell) for one in expectations))
+    found = _Found(ledger, manifests.Operations(CallStats(**one) for one in plan.said["operations"]))
+    shards = journal.shards(plan)
+
+    def on_foot(head: ShardHead, shard: Shard) -> None:
+        _take(found, cached(shard) if shards[head.unit] else shard)
+
+    found.counts = reduce([journal.shard_path(name) for name in sorted(shards)], folder, on_foot)
+    told = set(shards)
+    for shard in journal.without_shard():
+        if shard.unit not in told:
+            told.add(shard.unit)
+            _take(found, shard)
+    for cell in chain(journal.others(), _interrupted(plan, told, found)):
+        found.ledger.add(cell)
+    return found
+
+
+def _take(found: _Found, shard: Shard) -> None:
+    for cell in shard.cells:
+        found.ledger.add(cell, shard.seen_at, cached=shard.cached)
+    found.operations.add(shard.stats)
+
+
+def _interrupted(plan: Plan, told: set[str], found: _Found) -> Iterator[Cell]:
+    for unit in plan.units:
+        if unit.name not in told:
+            found.left += 1
+            yield from unit.cells(Outcome.INTERRUPTED, "the scan was stopped before")
+
+
+def _manifest(plan: Plan, journal: Journal, found: _Found) -> dict[str, Any]:
+    """All of the manifest but the files."""
+    ending = journal.ending()
+    signum = ending.get("signum") if ending else None
+    by_signal = {2: "SIGINT", 15: "SIGTERM"}.get(signum or 0)
+    last_sign = datetime.fromtimestamp(journal.last_sign_s(), UTC)
+    interrupted = by_signal or (KILLED if ending is None and found.left else None)
+    incomplete = manifests.EXIT_INCOMPLETE if found.ledger.sums.gaps else manifests.EXIT_COMPLETE
+    said = {
+        **plan.said["manifest"],
+        "finished_at": ending["finished_at"] if ending else iso(last_sign),
+        "exit_code": 128 + signum if signum else incomplete,
+        "interrupted": interrupted,
+        "operations": found.operations.rows(),
     }
+    said["totals"] = manifests.totals(found.counts, found.ledger.sums, said["operations"])
+    said["exit_code"] = manifests.gated_exit_code(said)
+    return said | manifests.counted(found.counts)
 
 
 def now() -> str:
     """This moment, ISO 8601 UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return iso(datetime.now(UTC))
+
+
+def iso(moment: datetime) -> str:
+    """A moment in UTC as manifests write it."""
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from scanner.model import SCHEMA_VERSION, CallStats, Cell, Shard
+from scanner.model import SCHEMA_VERSION, CallStats
 from scanner.reduce import Counts
-from scanner.store.files import atomic_write, sha256_of
-from scanner.store.snapshots import MANIFEST
+from scanner.store.files import sha256_of
+from scanner.store.ledger import Line, Manifest, Sums, write_manifest_file
+from scanner.store.snapshots import MANIFEST, load_snapshot
 
 EXIT_COMPLETE, EXIT_GATE, EXIT_INCOMPLETE = 0, 1, 3
 
@@ -40,59 +39,26 @@ def versions(catalog_version: str) -> dict[str, str]:
     return {**names, "python": platform.python_version(), "catalog": catalog_version}
 
 
-def ledger_of(
-    shards: Iterable[Shard], other_cells: Sequence[Cell], is_expected: Callable[[Cell], bool]
-) -> list[dict[str, Any]]:
-    """The completeness ledger: one line per cell, sorted."""
-    rows = [(cell, shard.seen_at, shard.cached) for shard in shards for cell in shard.cells]
-    rows += [(cell, "", False) for cell in other_cells]
-    lines = [_line(cell, seen_at, cached, is_expected(cell)) for cell, seen_at, cached in rows]
-    return sorted(lines, key=lambda line: tuple(str(line[key]) for key in _LEDGER_ORDER))
-
-
-_LEDGER_ORDER = ("account_id", "region", "service", "resource_type", "call")
-
-
-def _line(cell: Cell, seen_at: str, cached: bool, expected: bool) -> dict[str, Any]:
-    return {
-        "account_id": cell.account_id,
-        "region": cell.region,
-        "service": cell.service,
-        "resource_type": cell.resource_type,
-        "call": cell.call,
-        "outcome": str(cell.outcome),
-        "gap": cell.is_gap and not expected,
-        "expected": expected,
-        "resources": cell.resources,
-        "calls": cell.calls,
-        "code": cell.code,
-        "message": cell.message,
-        "affected": cell.affected,
-        "seen_at": seen_at,
-        "cached": cached,
-    }
-
-
-def totals(counts: Counts, ledger: list[dict[str, Any]], operations: list[dict[str, Any]]) -> dict[str, int]:
+def totals(counts: Counts, ledger: Sums, operations: list[dict[str, Any]]) -> dict[str, int]:
     """The sums of a scan."""
-    gaps = sum(line["gap"] for line in ledger)
     return {
         "resources": counts.resources,
-        "cells": len(ledger),
-        "answered": len(ledger) - gaps - sum(line["expected"] for line in ledger),
-        "gaps": gaps,
-        "expected_gaps": sum(line["expected"] for line in ledger),
+        "cells": ledger.cells,
+        "answered": ledger.cells - ledger.gaps - ledger.expected,
+        "gaps": ledger.gaps,
+        "expected_gaps": ledger.expected,
         "calls": sum(one["calls"] for one in operations),
         "retries": sum(one["retries"] for one in operations),
         "throttles": sum(one["throttles"] for one in operations),
         "duplicates": counts.duplicates,
-        "cached_cells": sum(line["cached"] for line in ledger),
+        "cached_cells": ledger.cached,
     }
 
 
 def gated_exit_code(manifest: Mapping[str, Any]) -> int:
     """The scan's exit code: a complete scan that found too little fails its gate; what is incomplete stays that."""
-    fails = manifest["exit_code"] == EXIT_COMPLETE and manifest["totals"]["resources"] < manifest["min_resources"]
+    is_whole = manifest["exit_code"] == EXIT_COMPLETE and not manifest.get("shard")
+    fails = is_whole and manifest["totals"]["resources"] < manifest["min_resources"]
     return EXIT_GATE if fails else int(manifest["exit_code"])
 
 
@@ -104,16 +70,25 @@ def gate_lines(manifest: Mapping[str, Any]) -> list[str]:
     return [f"min_resources: the scan is complete and found {found:,} resources; at least {wanted:,} were wanted"]
 
 
-def operations_of(stats: Iterable[CallStats]) -> list[dict[str, Any]]:
+class Operations:
     """Requests by operation over all units."""
-    sums: dict[tuple[str, str], Counter[str]] = {}
-    for one in stats:
-        counted = {"calls": one.calls, "retries": one.retries, "throttles": one.throttles}
-        sums.setdefault((one.service, one.operation), Counter()).update(counted)
-    return [
-        {"service": service, "operation": operation, **{k: found[k] for k in ("calls", "retries", "throttles")}}
-        for (service, operation), found in sorted(sums.items())
-    ]
+
+    def __init__(self, stats: Iterable[CallStats] = ()) -> None:
+        self._sums: dict[tuple[str, str], Counter[str]] = {}
+        self.add(stats)
+
+    def add(self, stats: Iterable[CallStats]) -> None:
+        """Count those of one unit."""
+        for one in stats:
+            said = {"calls": one.calls, "retries": one.retries, "throttles": one.throttles}
+            self._sums.setdefault((one.service, one.operation), Counter()).update(said)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One for each operation, sorted."""
+        return [
+            {"service": service, "operation": operation, **{k: found[k] for k in ("calls", "retries", "throttles")}}
+            for (service, operation), found in sorted(self._sums.items())
+        ]
 
 
 def counted(counts: Counts) -> dict[str, dict[str, Any]]:
@@ -123,11 +98,14 @@ def counted(counts: Counts) -> dict[str, dict[str, Any]]:
     return {**{kind: dict(sorted(getattr(counts, kind).items())) for kind in kinds}, "by_region_type": of_region}
 
 
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Write manifest.json, with size and checksum of every other file of the folder, and return it."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
+def write_manifest(folder: Path, manifest: Mapping[str, Any], ledger: Iterable[Line] | None = None) -> Manifest:
+    """Write manifest.json, with size and checksum of every other file of the folder, and return it.
+
+    `ledger`: its lines in order (None: those that manifest.json has already).
+    """
+    files = sorted(path for path in folder.glob("[!.]*") if path.is_file() and path.name != MANIFEST)
     listed = {path.name: {"sha256": sha256_of(path), "size_bytes": path.stat().st_size} for path in files}
-    whole = {"schema_version": SCHEMA_VERSION, **manifest, "files": listed}
-    with atomic_write(folder / MANIFEST) as out:
-        out.write(orjson.dumps(whole, option=orjson.OPT_INDENT_2))
-    return whole
+    lines = load_snapshot(folder).manifest["ledger"] if ledger is None else ledger
+    return write_manifest_file(
+        folder / MANIFEST, {"schema_version": SCHEMA_VERSION, **manifest, "files": listed}, lines
+    )

@@ -21,6 +21,8 @@ from scanner.plan import select_types
 from scanner.profile import LoadedProfile
 from scanner.store.cache import Cache, cache_folder
 from scanner.store.files import check_writable, make_private_dir
+from scanner.store.journal import SHARDS
+from scanner.store.locks import lock_folder
 from scanner.worker import WorkSpec
 
 
@@ -84,25 +86,33 @@ def work_spec(loaded: LoadedProfile, door: DoorSettings, folder: Path, wanted: W
     parts["filter_code"] = digest(loaded.profile.chosen_filters)
     threads = loaded.profile.execution.service_workers
     folders = tuple(one.resolve() for one in loaded.profile.catalog_dirs)
-    scratch = str(make_private_dir(folder / "shards"))
+    scratch = str(make_private_dir(folder / SHARDS))
     return WorkSpec(door, scratch, threads, tuple(sorted(parts.items())), folders, wanted)
 
 
 def check_reports_folder(loaded: LoadedProfile) -> None:
     """Raise SnapshotError where reports cannot be written, before anything is asked of AWS."""
     with _blaming_reports_dir():
-        check_writable(_reports_folder(loaded))
+        check_writable(reports_folder(loaded))
 
 
-def _reports_folder(loaded: LoadedProfile) -> Path:
-    return Path(loaded.profile.reports.dir) / loaded.profile.name
+def reports_folder(loaded: LoadedProfile) -> Path:
+    """The folder of a profile's snapshots."""
+    return loaded.profile.reports.dir.expanduser() / loaded.profile.name
 
 
-def new_folder(loaded: LoadedProfile) -> Path:
-    """A folder of its own for a scan. Raises SnapshotError."""
+@contextmanager
+def new_folder(loaded: LoadedProfile) -> Iterator[Path]:
+    """A folder of its own for a scan, held while the block lasts. Raises SnapshotError."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     with _blaming_reports_dir():
-        return make_private_dir(_reports_folder(loaded) / f"{stamp}-{uuid4().hex[:8]}")
+        folder = make_private_dir(reports_folder(loaded) / f"{stamp}-{uuid4().hex[:8]}")
+    lock = lock_folder(folder)
+    try:
+        yield folder
+    finally:
+        if lock:
+            lock.release()
 
 
 @contextmanager

@@ -6,23 +6,45 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 from scanner import manifest as ledgers
 from scanner import means
 from scanner.access import Access, reach_accounts
 from scanner.aws.traces import Wanted, listen
+from scanner.begin import Part, plan_of, shard_of
 from scanner.catalog import Catalog
 from scanner.errors import GapError, Interrupted, NoCredentialsError
 from scanner.executors import get as get_executor
 from scanner.executors.processes import Lost
-from scanner.finish import Run, finish, now
+from scanner.finish import finish, now
 from scanner.model import Beat, Job, Note, Outcome, Shard, Unit
 from scanner.plan import jobs_of, left_out, plan, planned_cells
 from scanner.profile import LoadedProfile
+from scanner.resume import Earlier, drop, find_earlier, refuse_lost_accounts, take_over
 from scanner.store.cache import Cache
+from scanner.store.journal import Journal
 from scanner.store.snapshots import Snapshot
 from scanner.worker import Worker, WorkSpec
+
+ALL = Part()
+
+
+@dataclass(slots=True)
+class Run:
+    """A scan under way: what it does, and the journal of what has come of it. Nothing here grows with its results."""
+
+    catalog: Catalog
+    access: Access
+    units: tuple[Unit, ...]
+    journal: Journal
+    done: set[str] = field(default_factory=set)
+    signum: int | None = None
+
+    def take(self, shard: Shard) -> None:
+        """A unit is finished."""
+        self.done.add(shard.unit)
+        self.journal.add(shard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +60,10 @@ class Hooks:
     on_beat: Callable[[Beat], None] = lambda _: None
     wanted: Wanted = field(default_factory=Wanted)
 
+    def warn(self, text: str) -> None:
+        """Log a warning."""
+        self.on_note(Note("WARNING", text))
+
     def hear(self, said: Note | Beat) -> None:
         """Pass on what a worker, or the door to AWS in this process, tells."""
         if isinstance(said, Note):
@@ -46,40 +72,42 @@ class Hooks:
             self.on_beat(said)
 
 
-def scan(loaded: LoadedProfile, hooks: Hooks | None = None) -> Snapshot:
+def scan(loaded: LoadedProfile, hooks: Hooks | None = None, part: Part = ALL) -> Snapshot:
     """Scan what a profile names and write a snapshot.
 
-    Raises NoCredentialsError where no account is usable, SnapshotError where the disk refuses. SIGINT and SIGTERM,
-    raised as Interrupted by the caller's handlers, end the workers and still give a snapshot of what was finished.
+    Raises NoCredentialsError where no account is usable, SnapshotError where the disk refuses, ProfileError for an
+    earlier scan that cannot be resumed. SIGINT and SIGTERM, raised as Interrupted by the caller's handlers, end the
+    workers and still give a snapshot of what was finished.
     """
     hooks = hooks or Hooks()
     listen(hooks.wanted, hooks.hear)
     profile, catalog = loaded.profile, loaded.catalog
     door = means.door_settings(loaded)
     means.check_reports_folder(loaded)
-    cache = means.open_cache(loaded, lambda text: hooks.on_note(Note("WARNING", text)))
+    cache = means.open_cache(loaded, hooks.warn)
+    earlier = find_earlier(means.reports_folder(loaded), loaded, part.share, hooks.warn) if part.resume else None
     means.warm_up(loaded, catalog)
     access = reach_accounts(profile, door, catalog, cache)
     if not access.reached:
         raise NoCredentialsError(no_credentials_message(access, loaded))
-    run = Run(
-        means.new_folder(loaded), now(), catalog, plan(profile, catalog, access.reached), cells=list(access.cells)
-    )
-    run.cells.extend(left_out(profile, catalog, access.reached))
-    spec = means.work_spec(loaded, door, run.folder, hooks.wanted)
-    hooks.on_plan(run.units)
-    try:
-        for shard in _shards(loaded, access, spec, cache, run, hooks):
-            run.shards.append(shard)
-            hooks.on_shard(shard)
-    except Interrupted as stop:
-        run.signum = stop.signum
-        hooks.on_note(Note("WARNING", "stopping; what was finished is being written (once more: leave at once)"))
-    finished = {shard.unit for shard in run.shards}
-    for unit in run.units:
-        if unit.name not in finished:
-            run.cells.extend(planned_cells(catalog, unit, Outcome.INTERRUPTED, "the scan was stopped before"))
-    snapshot = finish(loaded, access, run)
+    if earlier:
+        refuse_lost_accounts(earlier, access)
+    with means.new_folder(loaded) as folder:
+        units = plan(profile, catalog, access.reached, part.share)
+        spec = means.work_spec(loaded, door, folder, hooks.wanted)
+        run = Run(catalog, access, units, Journal(folder))
+        hooks.on_plan(units)
+        _begin(loaded, run, spec, earlier, hooks, part)
+        try:
+            for shard in _shards(loaded, spec, cache, run, hooks):
+                run.take(shard)
+                hooks.on_shard(shard)
+        except Interrupted as stop:
+            run.signum = stop.signum
+            hooks.warn("stopping; what was finished is being written (once more: leave at once)")
+        snapshot = finish(folder, run.journal, run.signum, profile.reports.finish_at_once_mb)
+    if earlier:
+        drop(earlier.line, folder.parent)
     for line in ledgers.gate_lines(snapshot.manifest):
         hooks.on_note(Note("ERROR", line))
     return snapshot
@@ -92,19 +120,34 @@ def no_credentials_message(access: Access, loaded: LoadedProfile) -> str:
     return "no account has usable credentials: " + " | ".join(lines)
 
 
-def _shards(
-    loaded: LoadedProfile, access: Access, spec: WorkSpec, cache: Cache | None, run: Run, hooks: Hooks
-) -> Iterator[Shard]:
-    """Every unit's shard: from the cache where it is young and whole, else from a worker."""
+def _begin(loaded: LoadedProfile, run: Run, spec: WorkSpec, earlier: Earlier | None, hooks: Hooks, part: Part) -> None:
+    """Write down what is going to be done; of an earlier scan, first what it knows and so need not be asked."""
+    said = {"scan_id": run.journal.folder.parent.name, "started_at": earlier.started_at if earlier else now()}
+    more = {"shard": shard_of(part.share), "resumed": earlier.line if earlier else []}
+    intent = plan_of(loaded, run.access, run.units, spec.key, said | more)
+    if earlier:
+        for shard in take_over(earlier, intent, run.journal, hooks.warn):
+            run.done.add(shard.unit)
+            hooks.on_shard(shard)
+        kept = f"{len(run.done):,} of {len(run.units):,} units are known from it"
+        hooks.on_note(Note("INFO", f"resuming {earlier.folder.name}, begun {earlier.started_at}: {kept}"))
+    skipped = left_out(loaded.profile, run.catalog, run.access.reached, part.share)
+    run.journal.begin(intent, chain(run.access.cells, skipped))
+
+
+def _shards(loaded: LoadedProfile, spec: WorkSpec, cache: Cache | None, run: Run, hooks: Hooks) -> Iterator[Shard]:
+    """Every open unit's shard: from the cache where it is young and whole, else from a worker."""
     waiting: list[Unit] = []
     for unit in run.units:
+        if unit.name in run.done:
+            continue
         shard = cache.get(spec.key(unit), spec.shard_path(unit)) if cache else None
         if shard:
             yield shard
         else:
             waiting.append(unit)
     by_name = {unit.name: unit for unit in waiting}
-    with closing(_execute(loaded, access, spec, waiting, run, hooks)) as made:
+    with closing(_execute(loaded, spec, waiting, run, hooks)) as made:
         for one in made:
             if isinstance(one, Lost):
                 yield _lost(one, run.catalog)
@@ -115,24 +158,24 @@ def _shards(
 
 
 def _execute(
-    loaded: LoadedProfile, access: Access, spec: WorkSpec, units: list[Unit], run: Run, hooks: Hooks
+    loaded: LoadedProfile, spec: WorkSpec, units: list[Unit], run: Run, hooks: Hooks
 ) -> Generator[Shard | Lost, None, None]:
     execution = loaded.profile.execution
     slots = means.slots_for(execution.max_workers, execution.memory_limit_mb, len(list(jobs_of(units))))
     spread = get_executor(execution.executor).run
     if units:
-        yield from spread(_jobs(access, units, run), partial(Worker, spec), slots=slots, tell=hooks.hear)
+        yield from spread(_jobs(units, run), partial(Worker, spec), slots=slots, tell=hooks.hear)
 
 
-def _jobs(access: Access, units: list[Unit], run: Run) -> Iterator[Job]:
+def _jobs(units: list[Unit], run: Run) -> Iterator[Job]:
     """One job per account and region, with keys that are fresh when it starts."""
     for group in jobs_of(units):
         try:
-            yield Job(group, access.keys(group[0].account))
+            yield Job(group, run.access.keys(group[0].account))
         except GapError as gap:
             for unit in group:
                 cells = planned_cells(run.catalog, unit, Outcome.CREDENTIALS, gap.message)
-                run.shards.append(Shard(unit.name, None, 0, cells))
+                run.take(Shard(unit.name, None, 0, cells))
 
 
 def _lost(lost: Lost, catalog: Catalog) -> Shard:

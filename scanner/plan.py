@@ -14,6 +14,7 @@ from scanner.collectors.tagging import GET_RESOURCES, SERVICE, is_global
 from scanner.filters import blindness
 from scanner.model import GLOBAL, Account, Cell, Outcome, TagFilter, Unit
 from scanner.profile import AccountSpec, Profile
+from scanner.share import Share
 
 # Where a partition's global services are called (IAM's endpoints); other partitions: their first region.
 GLOBAL_HOMES = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
@@ -61,24 +62,34 @@ def select_types(catalog: Catalog, words: Sequence[str]) -> tuple[ResourceType, 
     return tuple(kind for kind in catalog.types if (kind.service, kind.kind) in found)
 
 
-def plan(profile: Profile, catalog: Catalog, reached: Sequence[Reached]) -> tuple[Unit, ...]:
-    """All units of a scan, in the order of partition, account, region and service."""
-    units = [unit for one in reached for unit in _units_of(profile, catalog, one)]
+def plan(
+    profile: Profile, catalog: Catalog, reached: Sequence[Reached], share: Share | None = None
+) -> tuple[Unit, ...]:
+    """All units of a scan, or those of a share, in the order of partition, account, region and service."""
+    units = (unit for one in reached for unit in _units_of(profile, catalog, one))
+    if share is not None:
+        units = (unit for unit in units if share.has(unit.name))
     return tuple(sorted(units, key=lambda unit: unit.name))
 
 
-def left_out(profile: Profile, catalog: Catalog, reached: Sequence[Reached]) -> tuple[Cell, ...]:
+def left_out(
+    profile: Profile, catalog: Catalog, reached: Sequence[Reached], share: Share | None = None
+) -> Iterator[Cell]:
     """What is not asked because a filter could not judge the answer: a cell per type and region, with the reason."""
-    left: list[tuple[str, Unit]] = []
+    for reason, unit in _left_units(profile, catalog, reached):
+        if share is None or share.has(unit.name):
+            yield from planned_cells(catalog, unit, Outcome.SKIPPED, reason, lists_only=True)
+
+
+def _left_units(profile: Profile, catalog: Catalog, reached: Sequence[Reached]) -> Iterator[tuple[str, Unit]]:
     for one in reached:
         _, kinds = _route(profile, catalog, one)
         for reason, blind in groupby(kinds, key=lambda kind: _blind(profile, kind)):
-            left += [(reason, unit) for unit in _asked(profile, catalog, one, tuple(blind)) if reason]
-        if _wants_tagging(profile, one):
-            reason = _blind(profile, None)
-            left += [(reason, unit) for unit in _tagging_units(profile, catalog, one) if reason]
-    skipped = Outcome.SKIPPED
-    return tuple(cell for why, unit in left for cell in planned_cells(catalog, unit, skipped, why, lists_only=True))
+            if reason:
+                yield from ((reason, unit) for unit in _asked(profile, catalog, one, tuple(blind)))
+        reason = _blind(profile, None) if _wants_tagging(profile, one) else ""
+        if reason:
+            yield from ((reason, unit) for unit in _tagging_units(profile, catalog, one))
 
 
 def jobs_of(units: Iterable[Unit]) -> Iterator[tuple[Unit, ...]]:

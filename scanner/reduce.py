@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import zstandard
 
 from scanner.collectors.records import unite
-from scanner.store.files import atomic_write
-from scanner.store.shards import merge_shards, sort_key
+from scanner.store.ledger import write_lines
+from scanner.store.shards import OnFoot, merge_shards, sort_key
 from scanner.store.snapshots import RECORDS
 
 
@@ -39,15 +38,14 @@ class Counts:
         self.by_region_type[record["region"]][record["resource_type"]] += 1
 
 
-def reduce(paths: list[Path], folder: Path) -> Counts:
-    """Merge shards into `folder`/resources.jsonl.zst. Raises SnapshotError for a damaged shard or a full disk."""
+def reduce(paths: list[Path], folder: Path, on_foot: OnFoot | None = None) -> Counts:
+    """Merge shards into `folder`/resources.jsonl.zst; `on_foot` hears what each says of its cells and calls.
+
+    Raises SnapshotError for a damaged shard or a full disk.
+    """
     counts = Counts()
     scratch = paths[0].parent if paths else folder
-    with atomic_write(folder / RECORDS) as out:
-        packer = zstandard.ZstdCompressor(level=3, write_checksum=True)
-        with packer.stream_writer(out, closefd=False) as packed:
-            for line in joined(merge_shards(paths, scratch), counts):
-                packed.write(line + b"\n")
+    write_lines(folder / RECORDS, joined(merge_shards(paths, scratch, on_foot), counts))
     return counts
 
 

@@ -91,7 +91,7 @@ def test_report_finishes_a_scan_that_was_stopped_with_much(
     assert records(load_snapshot(folder)) == kept
     assert manifest["totals"]["resources"] == len(kept)
     assert f"**INCOMPLETE:** stopped by {name}" in (folder / "report.md").read_text()
-    assert not (folder / "shards").exists()
+    assert (folder / "shards" / "plan.json").exists()  # for --resume
     load_snapshot(folder).verify()
 
 
@@ -134,17 +134,18 @@ def test_a_shard_that_is_gone_or_damaged_is_an_error_never_a_shorter_inventory(b
     assert load_snapshot(folder).manifest["by_type"]["sqs:queue"] == 4
 
 
-_ELSEWHERE = '{"shards": ["../../x"], "manifest": {}, "formats": [], "rows": {}}'
+_SAID = '{"manifest": {}, "shape": {}, "formats": [], "rows": {}, "expect": [], "operations": []}'
+_ELSEWHERE = f'{{"journal": 1, "said": {_SAID}, "calls": [[]], "units": [["../../x", "", "", "", "", true, 0]]}}'
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "{", _ELSEWHERE])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "{", '{"journal": 1}', _ELSEWHERE])
 def test_what_says_how_to_finish_a_scan_is_refused_where_it_is_damaged(bench: Bench, text: str) -> None:
     folder = bench.folder / "reports" / "test" / "20260101T000000Z-0a1b2c3d"
     (folder / "shards").mkdir(parents=True)
-    (folder / "shards" / "stopped.json").write_text(text)
+    (folder / "shards" / "plan.json").write_text(text)
     done = bench.run("report", folder)
     assert done.returncode == 2
-    assert "stopped.json" in done.stderr
+    assert "plan.json" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -99,9 +99,10 @@ class Comparison:
         """A copy of the file that --output is about to replace, if no snapshot could be the baseline."""
         from scanner.diff.sources import open_source
         from scanner.errors import SnapshotError
+        from scanner.means import reports_folder
 
         output = self._target.path
-        folder = Path(loaded.profile.reports.dir) / loaded.profile.name
+        folder = reports_folder(loaded)
         if output is None or not output.is_file() or any(folder.glob("*/manifest.json")):
             return None
         self._scratch = tempfile.TemporaryDirectory(prefix="aws-scanner-compare-")

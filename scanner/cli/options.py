@@ -144,6 +144,22 @@ FORMAT = Annotated[
         help="table (default; the first 200 resources), json, jsonl, md or markdown, csv. Without --output to stdout.",
     ),
 ]
+RESUME = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with the newest scan of this profile that was killed, stopped or left gaps: ask only what it does "
+        "not know. Where there is none, scan all.",
+    ),
+]
+SHARD = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="N/OF",
+        help="Scan a stable part of the plan, as 3/10. `aws-scanner merge` makes one snapshot of all parts.",
+    ),
+]
 DRY_RUN = Annotated[
     bool,
     typer.Option("--dry-run", help="Show what would be scanned and stop: one STS call per account, and its regions."),
@@ -173,6 +189,14 @@ class Selection:
     cache: CACHE = None
     min_resources: MIN_RESOURCES = None
     settings: SET = None
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of the plan is scanned: all, a part of it, or what an earlier scan left open."""
+
+    resume: RESUME = False
+    shard: SHARD = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scanner.model import Cell, Unit
     from scanner.plan import Reached
     from scanner.profile import LoadedProfile
+    from scanner.share import Share
 
 NAME = "plan"
 
@@ -52,7 +53,7 @@ def run(
     show(loaded, planned(loaded, offline=offline))
 
 
-def planned(loaded: LoadedProfile, *, offline: bool) -> Planned:
+def planned(loaded: LoadedProfile, *, offline: bool, share: Share | None = None) -> Planned:
     """Ask which accounts answer and what their regions are. Raises NoCredentialsError where none does."""
     from scanner.access import offline_accounts, reach_accounts
     from scanner.cli.talk import set_up_log
@@ -74,7 +75,8 @@ def planned(loaded: LoadedProfile, *, offline: bool) -> Planned:
                 typer.echo(f"account {line.id or line.name}: {line.outcome}: {line.message}", err=True)
         if not reached:
             raise NoCredentialsError(no_credentials_message(access, loaded))
-    return Planned(reached, plan(loaded.profile, catalog, reached), tuple(left_out(loaded.profile, catalog, reached)))
+    left = left_out(loaded.profile, catalog, reached, share)
+    return Planned(reached, plan(loaded.profile, catalog, reached, share), tuple(left))
 
 
 def show(loaded: LoadedProfile, found: Planned) -> None:

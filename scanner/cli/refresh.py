@@ -89,6 +89,8 @@ def refresh_and_show(asked: Asked, interval_s: float) -> int:
     if not target.is_table:
         problem = "shows what changed, on the terminal; it goes without --output and other formats than table"
         raise ProfileError([f"command line: --refresh: {problem}"])
+    if asked.extent.resume or asked.extent.shard is not None:
+        raise ProfileError(["command line: --refresh: scans all again and again; it goes without --resume and --shard"])
     set_up_log("ERROR" if asked.quiet else "WARNING")
     on_signals()
     with view_of(loaded.profile.name, quiet=asked.quiet) as view:

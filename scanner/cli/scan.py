@@ -15,6 +15,8 @@ Examples:
   aws-scanner scan prod -q -o inventory.csv   for cron: the exit code speaks
   aws-scanner scan prod --compare --fail-on-change
   aws-scanner scan prod --refresh -i 30       again and again: what changed
+  aws-scanner scan prod --resume              what a killed or incomplete scan left
+  aws-scanner scan prod --shard 3/10          the third tenth, for `merge`
 
 \b
 Exit codes:
@@ -34,13 +36,14 @@ import typer
 
 from scanner.cli.compare import Comparing
 from scanner.cli.groups import spread
-from scanner.cli.options import DRY_RUN, PROFILE, QUIET, Delivery, Selection
+from scanner.cli.options import DRY_RUN, PROFILE, QUIET, Delivery, Extent, Selection
 from scanner.cli.refresh import Refreshing
-from scanner.cli.voice import voice
+from scanner.cli.voice import complain, voice
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from scanner.begin import Part
     from scanner.cli.delivery import Target
     from scanner.model import Unit
     from scanner.pipeline import Hooks
@@ -58,6 +61,7 @@ class Asked:
     selection: Selection = field(default_factory=Selection)
     delivery: Delivery = field(default_factory=Delivery)
     comparing: Comparing = field(default_factory=Comparing)
+    extent: Extent = field(default_factory=Extent)
     dry_run: bool = False
     quiet: bool = False
 
@@ -68,12 +72,13 @@ def run(  # noqa: PLR0913 - groups of options, spread into one option each
     delivery: Delivery,
     comparing: Comparing,
     refreshing: Refreshing,
+    extent: Extent,
     profile: PROFILE = None,
     dry_run: DRY_RUN = False,
     quiet: QUIET = False,
 ) -> None:
     """Entry of `aws-scanner scan`."""
-    asked = Asked(profile, selection, delivery, comparing, dry_run, quiet)
+    asked = Asked(profile, selection, delivery, comparing, extent, dry_run, quiet)
     if refreshing.refresh and not dry_run:
         from scanner.cli.refresh import refresh_and_show
 
@@ -87,18 +92,33 @@ def scan_and_show(asked: Asked) -> int:
     from scanner.cli.delivery import make_ready
     from scanner.cli.panels import show_configuration
     from scanner.formats.console import console_for
+    from scanner.retention import keep_newest
 
     loaded, target = read(asked)
+    part = _part(asked)
     # Where stderr is read by a machine, nothing for people may stand between its lines.
     talk = console_for(sys.stderr, quiet=asked.quiet or voice().json_on_stderr)
     show_configuration(talk, loaded, target)
     if asked.dry_run:
-        return _dry_run(loaded, talk)
+        return _dry_run(loaded, talk, part)
     make_ready(target)
     comparison = comparison_of(asked.comparing, loaded, target)
-    snapshot = _scan(loaded, talk, quiet=asked.quiet)
+    snapshot = _scan(loaded, talk, part, quiet=asked.quiet)
     _show(snapshot, target, loaded, talk, quiet=asked.quiet)
-    return comparison.conclude(snapshot, quiet=asked.quiet) if comparison else int(snapshot.manifest["exit_code"])
+    code = comparison.conclude(snapshot, quiet=asked.quiet) if comparison else int(snapshot.manifest["exit_code"])
+    keep_newest(loaded, snapshot, complain)
+    return code
+
+
+def _part(asked: Asked) -> Part:
+    """How much is scanned. Raises ProfileError."""
+    from scanner.begin import Part
+    from scanner.errors import ProfileError
+    from scanner.share import share_of
+
+    if asked.extent.resume and asked.dry_run:
+        raise ProfileError(["command line: --resume: scans; it goes without --dry-run"])
+    return Part(share_of(asked.extent.shard) if asked.extent.shard is not None else None, asked.extent.resume)
 
 
 def read(asked: Asked) -> tuple[LoadedProfile, Target]:
@@ -111,18 +131,18 @@ def read(asked: Asked) -> tuple[LoadedProfile, Target]:
     return load(asked.profile, asked.selection, problems), target
 
 
-def _dry_run(loaded: LoadedProfile, talk: Console) -> int:
+def _dry_run(loaded: LoadedProfile, talk: Console, part: Part) -> int:
     from scanner.cli.panels import show_dry_run, show_regions
     from scanner.cli.plan import planned, show
 
-    found = planned(loaded, offline=False)
+    found = planned(loaded, offline=False, share=part.share)
     show_regions(talk, found.units)
     show_dry_run(talk, found.units, loaded.catalog)
     show(loaded, found)
     return 0
 
 
-def _scan(loaded: LoadedProfile, talk: Console, *, quiet: bool) -> Snapshot:
+def _scan(loaded: LoadedProfile, talk: Console, part: Part, *, quiet: bool) -> Snapshot:
     from scanner.cli.talk import Progress, log_end, on_signals, set_up_log
     from scanner.pipeline import scan
 
@@ -130,7 +150,7 @@ def _scan(loaded: LoadedProfile, talk: Console, *, quiet: bool) -> Snapshot:
     on_signals()
     progress = Progress(loaded.catalog, quiet=quiet)
     try:
-        snapshot = scan(loaded, _with_panels(progress.hooks(), talk))
+        snapshot = scan(loaded, _with_panels(progress.hooks(), talk), part)
     finally:
         progress.close()
     log_end(snapshot)

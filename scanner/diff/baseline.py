@@ -45,4 +45,6 @@ def _unfit(folder: Path, snapshot: Snapshot) -> str:
         return "of an older version"
     if manifest["interrupted"]:
         return "interrupted"
+    if manifest.get("shard") != snapshot.manifest.get("shard"):
+        return "of another part of the plan"
     return "with other filters" if unlike_filters(manifest["selection"], snapshot.manifest["selection"]) else ""

@@ -12,7 +12,8 @@ import orjson
 from scanner.errors import SnapshotError
 from scanner.store.files import sha256_of
 from scanner.store.shards import sort_key
-from scanner.store.snapshots import LATEST, MANIFEST, RECORDS, load_snapshot, stream_records
+from scanner.store.snapshots import LATEST, MANIFEST, RECORDS, load_snapshot
+from scanner.store.streams import stream_records
 
 _LINE_MAX_BYTES = 64 << 20
 _SUFFIXES = (".json", ".jsonl", ".jsonl.zst")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from scanner.aws.endpoints import without_userinfo
 from scanner.catalog import load_catalog
@@ -32,7 +31,7 @@ def examine(ref: str | None, *, offline: bool) -> Iterator[Check]:
         return
     yield _profile(loaded)
     yield machine.cache(loaded)
-    yield machine.folder("reports", Path(loaded.profile.reports.dir))
+    yield machine.folder("reports", loaded.profile.reports.dir.expanduser())
     yield machine.workers(loaded)
     if not offline:
         yield from _aws(loaded)

@@ -199,6 +199,8 @@ class Reports(Strict):
     """Rows of the table on the terminal."""
     markdown_rows: int = Field(default=500, ge=0)
     """Resources listed in report.md; the rest is pointed to."""
+    keep: int | None = Field(default=None, ge=1, le=100_000)
+    """How many snapshots of the profile a scan leaves: the newest, and the newest complete one (default: all)."""
     finish_at_once_mb: int = Field(default=64, ge=0)
     """A scan that is stopped with more than this many MiB of shards leaves its reports to `aws-scanner report`."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,9 +15,10 @@ import orjson
 import platformdirs
 
 from scanner.errors import SnapshotError
-from scanner.model import Outcome, Shard, Unit
-from scanner.store.files import atomic_write, make_private_dir, refuse_foreign
-from scanner.store.shards import SHARD_FORMAT, open_shard, read_head
+from scanner.model import Shard, Unit
+from scanner.store.cachefiles import sweep
+from scanner.store.files import atomic_write, make_private_dir, place_copy, refuse_foreign
+from scanner.store.shards import SHARD_FORMAT, cached, open_shard, read_head
 
 _CLOCK_SLACK_S = 5.0
 
@@ -40,7 +40,7 @@ def cache_folder(configured: Path | None) -> Path:
 
 def units_folder(configured: Path | None) -> Path:
     """Where the answers lie: in the configured cache folder, or in the user's."""
-    return (configured or default_cache_dir()) / "units"
+    return (configured.expanduser() if configured else default_cache_dir()) / "units"
 
 
 def unit_key(unit: Unit, **circumstances: object) -> str:
@@ -90,11 +90,11 @@ class Cache:
             head, shard = open_shard(path)
             if head.key != key:
                 raise SnapshotError(f"{path}: belongs to another unit")
-            _link(path, into)
+            place_copy(path, into)
         except (SnapshotError, OSError) as error:
             self._warn(f"cache: {error}; asking AWS again")
             return None
-        return replace(shard, path=str(into), cells=tuple(_cached(c) for c in shard.cells), stats=(), cached=True)
+        return replace(cached(shard), path=str(into))
 
     def put(self, key: str, shard: Shard) -> None:
         """Keep a complete shard; one with gaps is never kept."""
@@ -103,7 +103,7 @@ class Cache:
         temporary = self._folder / f".{key}.{os.getpid()}.tmp"
         try:
             make_private_dir(self._folder)
-            _link(Path(shard.path), temporary)
+            place_copy(Path(shard.path), temporary)
             temporary.replace(self._folder / f"{key}.jsonl.zst")
         except (SnapshotError, OSError) as error:
             self._give_up(error)
@@ -139,13 +139,10 @@ class Cache:
             self._give_up(error)
 
     def sweep(self) -> None:
-        """Remove what is too old to be served, and temporary files of runs that were killed."""
-        horizon = datetime.now(UTC).timestamp() - max(self._ttl_s, 3600)
+        """Remove what of ours is too old to be served, and temporary files of runs that were killed."""
         try:
-            for path in self._folder.iterdir():
-                if path.suffix in {".zst", ".json", ".tmp"} and path.stat().st_mtime < horizon:
-                    path.unlink(missing_ok=True)
-        except OSError as error:
+            sweep(self._folder, max(self._ttl_s, 3600))
+        except (SnapshotError, OSError) as error:
             self._warn(f"cache: {error}")
 
     def _is_fresh(self, path: Path, written_at: str) -> bool:
@@ -158,17 +155,3 @@ class Cache:
         if age_s < -_CLOCK_SLACK_S:
             raise SnapshotError(f"{path}: is dated in the future")
         return age_s <= self._ttl_s
-
-
-def _cached(cell: Any) -> Any:
-    asked = cell.outcome in (Outcome.OK, Outcome.EMPTY)
-    return replace(cell, outcome=Outcome.CACHED, calls=0) if asked else replace(cell, calls=0)
-
-
-def _link(source: Path, target: Path) -> None:
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-        target.chmod(0o600)

@@ -71,6 +71,18 @@ def remove(folder: CacheFolder, older_than_s: float = 0.0) -> tuple[CacheEntry, 
     return tuple(removed)
 
 
+def sweep(path: Path, older_than_s: float) -> None:
+    """Remove our own files that are older than this by the clock of the disk. Raises SnapshotError."""
+    with _opened(path) as descriptor:
+        for name in os.listdir(descriptor):
+            # Another scan may sweep as well.
+            with contextlib.suppress(FileNotFoundError):
+                found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                is_old = datetime.now(UTC).timestamp() - found.st_mtime > older_than_s
+                if is_old and _entry(path, name, descriptor):
+                    os.unlink(name, dir_fd=descriptor)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
     check_own_folder(path)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from scanner.model import Outcome
@@ -24,8 +24,8 @@ REMEDIES = {
     Outcome.TRUNCATED: "AWS did not give all pages or all keys asked for: scan again.",
     Outcome.MALFORMED: "What answered does not speak like AWS: check `endpoint_url`, proxies and captive portals.",
     Outcome.ERROR: "Code and message say why; scan again if AWS was at fault.",
-    Outcome.INTERRUPTED: "The scan was stopped before this was answered: scan again; what was answered comes from "
-    "the cache.",
+    Outcome.INTERRUPTED: "The scan was stopped before this was answered: `aws-scanner scan PROFILE --resume` asks for "
+    "what is missing.",
     Outcome.LOST: "The worker process died twice: lower `execution.max_workers`, or give it more memory.",
 }
 
@@ -81,6 +81,8 @@ class Coverage:
     answers: tuple[tuple[Outcome, int], ...]
     failures: tuple[AccountFailure, ...]
     interrupted: str | None
+    part: str = ""  # "3/10": the snapshot is this part of a plan
+    missing: tuple[str, ...] = ()  # parts of a plan that a merged snapshot has not
 
     @property
     def answered(self) -> int:
@@ -96,7 +98,7 @@ class Coverage:
     @property
     def complete(self) -> bool:
         """Whether nothing is unknown but what the profile expects."""
-        return not (self.gap_cells or self.interrupted) and not self.surprises
+        return not (self.gap_cells or self.interrupted or self.missing or self.surprises)
 
     @property
     def surprises(self) -> tuple[AccountFailure, ...]:
@@ -106,29 +108,43 @@ class Coverage:
 
     def verdict(self) -> str:
         """One sentence, most important word first."""
-        said = f"{self.answered:,} of {counted(self.cells, 'cell')} answered"
+        part = f" of shard {self.part}" if self.part else ""
+        said = f"{self.answered:,} of {counted(self.cells, 'cell')}{part} answered"
         expected = f", {counted(self.expected_cells, 'gap')} expected by the profile" if self.expected_cells else ""
         if not self.complete:
-            stopped = f"stopped by {self.interrupted}; " if self.interrupted else ""
-            lost = f"{counted(len(self.surprises), 'account')} not scanned; " if self.surprises else ""
-            return f"INCOMPLETE: {stopped}{lost}{self.gap_cells:,} of {counted(self.cells, 'cell')} unknown{expected}"
-        return f"COMPLETE: {said}{expected}" if self.cells else "NOTHING ASKED: the plan has no cells"
+            unknown = f"{self.gap_cells:,} of {counted(self.cells, 'cell')}{part} unknown"
+            return f"INCOMPLETE: {''.join(f'{one}; ' for one in self._reasons())}{unknown}{expected}"
+        return f"COMPLETE: {said}{expected}" if self.cells else f"NOTHING ASKED: the plan{part} has no cells"
+
+    def _reasons(self) -> Iterator[str]:
+        """Why more is unknown than the ledger has cells for."""
+        if self.interrupted:
+            yield f"stopped by {self.interrupted}" if self.interrupted.startswith("SIG") else "killed"
+        if self.surprises:
+            yield f"{counted(len(self.surprises), 'account')} not scanned"
+        yield from (f"missing: {one}" for one in self.missing)
 
 
 def coverage_of(manifest: Mapping[str, Any]) -> Coverage:
     """Sum up a manifest's ledger."""
-    ledger = manifest["ledger"]
-    gaps = [cell for cell in ledger if cell["gap"] and not cell["expected"]]
-    expected = [cell for cell in ledger if cell["expected"]]
+    gaps, expected = _Gaps(), _Gaps()
+    answers, cells = Counter[Outcome](), 0
+    for cells, line in enumerate(manifest["ledger"], start=1):  # noqa: B007 - the last is their number
+        if _is_unknown(line):
+            (expected if line["expected"] else gaps).add(line)
+        else:
+            answers[Outcome.OK if line["outcome"] in _ANSWERED else Outcome(line["outcome"])] += 1
     return Coverage(
-        cells=len(ledger),
-        gap_cells=len(gaps),
-        expected_cells=len(expected),
-        gaps=_lines(gaps),
-        expected=_lines(expected),
-        answers=_answers(cell for cell in ledger if not _is_unknown(cell)),
+        cells=cells,
+        gap_cells=gaps.cells,
+        expected_cells=expected.cells,
+        gaps=gaps.lines(),
+        expected=expected.lines(),
+        answers=tuple((outcome, answers[outcome]) for outcome in Outcome if answers[outcome]),
         failures=_failures(manifest["accounts"]),
         interrupted=manifest.get("interrupted"),
+        part=_part_of(manifest.get("shard")),
+        missing=tuple(manifest.get("missing", ())),
     )
 
 
@@ -158,26 +174,33 @@ def _is_unknown(cell: Mapping[str, Any]) -> bool:
     return bool(cell["gap"] or cell["expected"])
 
 
-def _lines(cells: Iterable[dict[str, Any]]) -> tuple[GapLine, ...]:
-    grouped: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for cell in cells:
-        grouped.setdefault(tuple(cell[name] for name in _LINE_KEY), []).append(cell)
-    severity = list(Outcome)[::-1]
-    lines = (_line(*key, same=same) for key, same in grouped.items())
-    return tuple(sorted(lines, key=lambda line: (severity.index(line.outcome), line)))
+@dataclass(slots=True)
+class _Gaps:
+    """Unknown cells, grouped as they are summed: what differs only in its region is one line."""
+
+    cells: int = 0
+    grouped: dict[tuple[str, ...], tuple[set[str], list[int]]] = field(default_factory=dict)
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Take one cell."""
+        self.cells += 1
+        regions, counts = self.grouped.setdefault(tuple(line[name] for name in _LINE_KEY), (set(), [0, 0]))
+        regions.add(line["region"])
+        counts[0] += 1
+        counts[1] += line["affected"]
+
+    def lines(self) -> tuple[GapLine, ...]:
+        """The groups, the most severe first."""
+        severity = list(Outcome)[::-1]
+        found = [
+            GapLine(Outcome(outcome), account_id, resource_type, call, code, message, tuple(sorted(regions)), *counts)
+            for (outcome, account_id, resource_type, call, code, message), (regions, counts) in self.grouped.items()
+        ]
+        return tuple(sorted(found, key=lambda line: (severity.index(line.outcome), line)))
 
 
-def _line(outcome: str, *names: str, same: list[dict[str, Any]]) -> GapLine:
-    account_id, resource_type, call, code, message = names
-    regions = tuple(sorted({cell["region"] for cell in same}))
-    affected = sum(cell["affected"] for cell in same)
-    return GapLine(Outcome(outcome), account_id, resource_type, call, code, message, regions, len(same), affected)
-
-
-def _answers(cells: Iterable[dict[str, Any]]) -> tuple[tuple[Outcome, int], ...]:
-    folded = (Outcome.OK if cell["outcome"] in _ANSWERED else Outcome(cell["outcome"]) for cell in cells)
-    counts = Counter(folded)
-    return tuple((outcome, counts[outcome]) for outcome in Outcome if counts[outcome])
+def _part_of(shard: Mapping[str, Any] | None) -> str:
+    return f"{shard['number']}/{shard['of']}" if shard else ""
 
 
 def _failures(accounts: Iterable[dict[str, Any]]) -> tuple[AccountFailure, ...]:

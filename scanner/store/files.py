@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -38,6 +39,16 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
                 os.unlink(name)
             raise
         _sync_folder(path.parent)
+
+
+def place_copy(source: Path, target: Path) -> None:
+    """Have the content of `source` at `target` as well: as a link where that is possible. Raises OSError."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        target.chmod(FILE_MODE)
 
 
 def make_private_dir(path: Path) -> Path:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
-import io
-import os
-import tempfile
-import threading
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,11 +14,10 @@ import zstandard
 from scanner.errors import SnapshotError
 from scanner.model import CallStats, Cell, Outcome, Shard
 from scanner.store.files import atomic_write
+from scanner.store.sorter import FAN_IN, Sorter, lines_of, merge_sorted
 
 SHARD_FORMAT = 1
-_SPILL_BYTES = 8 << 20  # what a unit may hold in memory before it writes a sorted run
-_FAN_IN = 64  # files merged at once: more would cost memory (a window each) and file handles
-
+_FRAME_HEAD_BYTES = 18
 SortKey = tuple[str, str, str, str, str]
 
 
@@ -42,59 +36,36 @@ class ShardHead:
     written_at: str
 
 
+OnFoot = Callable[[ShardHead, Shard], None]
+
+
 class ShardWriter:
     """Collects one unit's records, from several threads, in bounded memory."""
 
     def __init__(self, path: Path, unit: str, key: str) -> None:
         self._path = path
         self._head = ShardHead(unit, key, datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
-        self._rows: list[tuple[SortKey, bytes]] = []
-        self._held_bytes = 0
-        self._count = 0
-        self._runs: list[Path] = []
-        self._lock = threading.Lock()
+        self._sorter = Sorter(sort_key, path.parent)
 
     @property
     def count(self) -> int:
         """Records so far."""
-        return self._count
+        return self._sorter.count
 
     def add(self, record: dict[str, Any]) -> None:
         """Take one record."""
-        row = (sort_key(record), orjson.dumps(record))
-        with self._lock:
-            self._rows.append(row)
-            self._count += 1
-            self._held_bytes += len(row[1])
-            if self._held_bytes > _SPILL_BYTES:
-                self._spill()
+        self._sorter.add(record)
 
     def finish(self, cells: tuple[Cell, ...], stats: tuple[CallStats, ...]) -> Shard:
         """Write the sorted shard atomically. Raises SnapshotError where the disk refuses."""
-        self._rows.sort(key=lambda row: row[0])
-        rows: Iterator[bytes] = (row[1] for row in self._rows)
-        if self._runs:
-            self._spill()
-            rows = merge_sorted([_lines(run) for run in self._runs])
         with atomic_write(self._path) as out:
-            _write(out, self._head, rows, cells, stats)
+            _write(out, self._head, self._sorter.lines(), cells, stats)
         self.discard()
-        return Shard(self._head.unit, str(self._path), self._count, cells, stats, seen_at=self._head.written_at)
+        return Shard(self._head.unit, str(self._path), self.count, cells, stats, seen_at=self._head.written_at)
 
     def discard(self) -> None:
         """Forget the records and remove what was spilled."""
-        for run in self._runs:
-            run.unlink(missing_ok=True)
-        self._runs, self._rows = [], []
-
-    def _spill(self) -> None:
-        self._rows.sort(key=lambda row: row[0])
-        descriptor, name = tempfile.mkstemp(prefix=".run.", suffix=".tmp", dir=self._path.parent)
-        with os.fdopen(descriptor, "wb") as raw, zstandard.ZstdCompressor(level=1).stream_writer(raw) as out:
-            for _, row in self._rows:
-                out.write(row + b"\n")
-        self._runs.append(Path(name))
-        self._rows, self._held_bytes = [], 0
+        self._sorter.discard()
 
 
 def _write(
@@ -113,78 +84,91 @@ def _write(
 
 def read_head(path: Path) -> ShardHead:
     """The header of a shard. Raises SnapshotError if this is no shard of this version."""
-    first = next(_lines(path), b"")
+    first = next(lines_of(path), b"")
     return _head(path, first)
 
 
-def read_shard(path: Path) -> Iterator[bytes]:
-    """The records of a shard as JSON lines, in order. Raises SnapshotError where the file is damaged or cut off."""
-    lines = _lines(path)
-    _head(path, next(lines, b""))
+def read_shard(path: Path, on_foot: OnFoot | None = None) -> Iterator[bytes]:
+    """The records of a shard as JSON lines, in order; in the end `on_foot` hears the shard's cells and calls.
+
+    Raises SnapshotError where the file is damaged or cut off.
+    """
+    _refuse_unchecked(path)
+    lines = lines_of(path)
+    head = _head(path, next(lines, b""))
     count, last = 0, b""
     for line in lines:
         if last:
             count += 1
             yield last
         last = line
-    if _foot(path, last)["footer"] != count:
+    foot = _foot(path, last)
+    if foot["footer"] != count:
         raise SnapshotError(f"{path}: damaged shard: {count} records do not match its footer")
+    if on_foot:
+        on_foot(head, _shard(path, head, foot))
 
 
 def open_shard(path: Path) -> tuple[ShardHead, Shard]:
     """Read a whole shard once and return what it says. Raises SnapshotError where it is damaged."""
-    lines = _lines(path)
-    head = _head(path, next(lines, b""))
-    count, last = -1, b""
-    for line in lines:
-        count, last = count + 1, line
-    foot = _foot(path, last)
-    if foot["footer"] != count:
-        raise SnapshotError(f"{path}: damaged shard: {count} records do not match its footer")
+    said: list[tuple[ShardHead, Shard]] = []
+    for _ in read_shard(path, lambda head, shard: said.append((head, shard))):
+        pass
+    return said[0]
+
+
+def _shard(path: Path, head: ShardHead, foot: dict[str, Any]) -> Shard:
     try:
         cells = tuple(Cell(**{**cell, "outcome": Outcome(cell["outcome"])}) for cell in foot["cells"])
         stats = tuple(CallStats(**one) for one in foot["stats"])
     except (TypeError, ValueError, KeyError) as error:
         raise SnapshotError(f"{path}: damaged shard: {error}") from None
-    return head, Shard(head.unit, str(path), count, cells, stats, seen_at=head.written_at)
+    return Shard(head.unit, str(path), int(foot["footer"]), cells, stats, seen_at=head.written_at)
 
 
-def merge_shards(paths: list[Path], scratch: Path) -> Iterator[bytes]:
-    """All records of many shards in order, as JSON lines, with at most 64 files open. Raises SnapshotError."""
+def cached(shard: Shard) -> Shard:
+    """A shard as one that came from the cache: nothing was asked for it in this scan."""
+    return replace(shard, cells=tuple(_cached(cell) for cell in shard.cells), stats=(), cached=True)
+
+
+def _cached(cell: Cell) -> Cell:
+    asked = cell.outcome in (Outcome.OK, Outcome.EMPTY)
+    return replace(cell, outcome=Outcome.CACHED, calls=0) if asked else replace(cell, calls=0)
+
+
+def merge_shards(paths: list[Path], scratch: Path, on_foot: OnFoot | None = None) -> Iterator[bytes]:
+    """All records of many shards in order, as JSON lines, with at most 64 files open. Raises SnapshotError.
+
+    `on_foot` has heard of every shard once the last record is given.
+    """
     level = 0
-    while len(paths) > _FAN_IN:
-        parts = [paths[at : at + _FAN_IN] for at in range(0, len(paths), _FAN_IN)]
-        paths = [_merged(part, scratch / f".merge.{level}.{at}") for at, part in enumerate(parts)]
+    while len(paths) > FAN_IN:
+        parts = [paths[at : at + FAN_IN] for at in range(0, len(paths), FAN_IN)]
+        paths = [_merged(part, scratch / f".merge.{level}.{at}", on_foot) for at, part in enumerate(parts)]
         level += 1
-    return merge_sorted([_records(path) for path in paths])
+    return merge_sorted([_records(path, on_foot) for path in paths], sort_key)
 
 
-def merge_sorted(sources: list[Iterator[bytes]]) -> Iterator[bytes]:
-    """Merge sorted iterators of JSON records into one sorted iterator."""
-    if len(sources) == 1:
-        return sources[0]
-    keyed = [((sort_key(orjson.loads(line)), line) for line in source) for source in sources]
-    return (line for _, line in heapq.merge(*keyed, key=lambda row: row[0]))
-
-
-def _merged(paths: list[Path], target: Path) -> Path:
+def _merged(paths: list[Path], target: Path, on_foot: OnFoot | None) -> Path:
     with target.open("wb") as raw, zstandard.ZstdCompressor(level=1).stream_writer(raw) as out:
-        for line in merge_sorted([_records(path) for path in paths]):
+        for line in merge_sorted([_records(path, on_foot) for path in paths], sort_key):
             out.write(line + b"\n")
     return target
 
 
-def _records(path: Path) -> Iterator[bytes]:
-    return _lines(path) if path.name.startswith(".merge.") else read_shard(path)
+def _records(path: Path, on_foot: OnFoot | None) -> Iterator[bytes]:
+    return lines_of(path) if path.name.startswith(".merge.") else read_shard(path, on_foot)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _refuse_unchecked(path: Path) -> None:
+    """A flipped bit in a frame's head can switch its checksum off: then nothing in it could be trusted."""
     try:
-        with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as packed:
-            for line in io.BufferedReader(packed, 1 << 16):
-                yield line.rstrip(b"\n")
+        with path.open("rb") as raw:
+            is_checked = zstandard.get_frame_parameters(raw.read(_FRAME_HEAD_BYTES)).has_checksum
     except (OSError, zstandard.ZstdError) as error:
         raise SnapshotError(f"{path}: cannot be read: {error}") from None
+    if not is_checked:
+        raise SnapshotError(f"{path}: damaged shard: it has no checksum")
 
 
 def _head(path: Path, line: bytes) -> ShardHead:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import orjson
-import zstandard
 
 from scanner.errors import SnapshotError
 from scanner.model import SCHEMA_VERSION, LedgerLine, Outcome
 from scanner.store.coverage import coverage_of
 from scanner.store.files import atomic_write, sha256_of
+from scanner.store.ledger import Manifest, read_manifest
+from scanner.store.streams import stream_records
 
 MANIFEST = "manifest.json"
 RECORDS = "resources.jsonl.zst"
 LATEST = "latest"
 
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_SCAN_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _POINTER_MAX_BYTES = 1024
-# zstd expands a piece at most some 30,000 times: small pieces bound what a hostile file can make of our memory.
-_PIECE_BYTES = 2048
-_RECORD_MAX_BYTES = 64 << 20
-_WINDOW_MAX_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Snapshot:
     """One scan's folder and its manifest (docs/manifest.schema.json). The records stay on disk."""
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: dict[str, Any]  # `ledger` too, which is read from its own file whenever it is asked for
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The records in order, one in memory at a time.
@@ -57,7 +54,7 @@ class Snapshot:
     @property
     def gaps(self) -> tuple[LedgerLine, ...]:
         """What is not known and was not expected to be."""
-        return tuple(line for line in self.ledger if line.gap)
+        return tuple(_ledger_line(line) for line in self.manifest["ledger"] if line["gap"])
 
     @property
     def complete(self) -> bool:
@@ -69,9 +66,14 @@ class Snapshot:
         """What the program answers: 0 complete, 1 a gate failed, 3 incomplete, 130 or 143 interrupted."""
         return int(self.manifest["exit_code"])
 
-    def verify(self) -> None:
-        """Compare every file with the checksum in the manifest. Raises SnapshotError naming the first that differs."""
+    def verify(self, names: Collection[str] | None = None) -> None:
+        """Compare every file, or those of these names, with the checksum in the manifest.
+
+        Raises SnapshotError naming the first that differs.
+        """
         for name, said in sorted(self.manifest["files"].items()):
+            if names is not None and name not in names:
+                continue
             if not _FOLDER_NAME.fullmatch(name):
                 raise SnapshotError(f"{self.path / MANIFEST}: files: {name!r} is not a plain file name")
             if sha256_of(self.path / name) != said["sha256"]:
@@ -89,61 +91,21 @@ def load_snapshot(path: str | Path) -> Snapshot:
     return Snapshot(folder, _read_manifest(folder / MANIFEST))
 
 
+def scan_folders(reports: Path) -> list[Path]:
+    """The folders in a profile's folder that a scan may have made, the newest first. Links are none."""
+    try:
+        found = [Path(one.path) for one in os.scandir(reports) if one.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return sorted((one for one in found if _SCAN_NAME.fullmatch(one.name)), key=lambda one: one.name, reverse=True)
+
+
 def point_latest(folder: Path) -> None:
     """Make `folder` the one that `latest` beside it names, atomically."""
     if not _FOLDER_NAME.fullmatch(folder.name):
         raise SnapshotError(f"{folder}: {folder.name!r} is no name of a snapshot folder")
     with atomic_write(folder.parent / LATEST) as out:
         out.write(f"{folder.name}\n".encode())
-
-
-def stream_records(path: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a .jsonl.zst file, one in memory at a time. Raises SnapshotError where it is damaged."""
-    for number, line in enumerate(_lines(path), start=1):
-        try:
-            record = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise SnapshotError(f"{path}: record {number} is damaged: {error}") from None
-        if not isinstance(record, dict):
-            raise SnapshotError(f"{path}: record {number} is damaged: not a JSON object")
-        yield record
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    number, parts, held_bytes = 1, [], 0
-    try:
-        for piece in _pieces(path):
-            head, newline, rest = piece.partition(b"\n")
-            parts.append(head)
-            held_bytes += len(head)
-            if held_bytes > _RECORD_MAX_BYTES:
-                raise SnapshotError(f"{path}: record {number} is longer than {_RECORD_MAX_BYTES >> 20} MiB")
-            if not newline:
-                continue
-            *lines, tail = [b"".join(parts), *rest.split(b"\n")]
-            for line in lines:
-                yield line
-                number += 1
-            parts, held_bytes = [tail], len(tail)
-    except (OSError, zstandard.ZstdError) as error:
-        raise SnapshotError(f"{path}: cannot be read from record {number} on: {error}") from error
-    if any(parts):
-        raise SnapshotError(f"{path}: record {number} is damaged: the file ends in its middle")
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX_BYTES)
-    frame, ended = unpacker.decompressobj(), False
-    with path.open("rb") as packed:
-        while piece := packed.read(_PIECE_BYTES):
-            while piece:
-                if ended:
-                    frame = unpacker.decompressobj()
-                yield frame.decompress(piece)
-                piece, ended = frame.unused_data, frame.eof
-    if not ended:
-        # zstd itself does not mind: without this a file cut off is a shorter inventory.
-        raise zstandard.ZstdError("the file is cut off")
 
 
 def _folder_of(path: Path) -> Path:
@@ -172,15 +134,19 @@ def _pointed(pointer: Path) -> Path:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest = orjson.loads(path.read_bytes())
+        manifest = read_manifest(path)
     except FileNotFoundError:
         raise SnapshotError(f"{path}: is missing: the scan did not end, or this is no snapshot folder") from None
-    except (OSError, orjson.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SnapshotError(f"{path}: cannot be read: {error}") from error
     version = manifest.get("schema_version") if isinstance(manifest, dict) else None
     if version != SCHEMA_VERSION:
         raise SnapshotError(f"{path}: schema_version is {version!r}; this program reads {SCHEMA_VERSION}")
-    missing = [key for key in ("profile", "accounts", "totals", "ledger", "files") if key not in manifest]
-    if missing or not isinstance(manifest["totals"].get("resources"), int):
-        raise SnapshotError(f"{path}: is damaged: without {', '.join(missing) or 'totals.resources'}")
-    return manifest  # type: ignore[no-any-return]
+    missing = [key for key in ("profile", "accounts", "totals", "ledger", "files") if not _has(manifest, key)]
+    if missing or not all(isinstance(manifest["totals"].get(name), int) for name in ("resources", "cells")):
+        raise SnapshotError(f"{path}: is damaged: without {', '.join(missing) or 'totals of resources and cells'}")
+    return manifest
+
+
+def _has(manifest: dict[str, Any], key: str) -> bool:
+    return key in manifest or (key == "ledger" and isinstance(manifest, Manifest))

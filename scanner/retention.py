@@ -1,0 +1,140 @@
+"""What a scan leaves of earlier ones: the newest snapshots that the profile wants kept, and nothing of killed runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from scanner.errors import SnapshotError
+from scanner.manifest import EXIT_COMPLETE, EXIT_GATE
+from scanner.means import reports_folder
+from scanner.profile import LoadedProfile
+from scanner.store.journal import PLAN, SHARDS
+from scanner.store.locks import is_busy
+from scanner.store.snapshots import LATEST, MANIFEST, Snapshot, load_snapshot, scan_folders
+
+_TEMPORARY = re.compile(r"\.[\w.-]+\.[0-9]+\.\w+\.tmp")
+_OLD_S = 3600
+_UNFINISHED_S = 7 * 24 * 3600
+
+Warn = Callable[[str], None]
+
+
+def keep_newest(loaded: LoadedProfile, newest: Snapshot, warn: Warn) -> None:
+    """After a scan, remove the profile's snapshots beyond `reports.keep`, shards that nothing can be resumed from
+    any more, and temporary files of runs that were killed. A scan that was stopped removes nothing.
+
+    Kept in any case: `latest`, the newest complete snapshot, what another process works in, scans of the last week
+    that can be resumed, and everything that is not surely ours.
+    """
+    if newest.manifest["interrupted"]:
+        return
+    folder = reports_folder(loaded)
+    try:
+        for one in _superfluous(folder, loaded, newest):
+            if not is_busy(one):
+                _remove(one)
+        _sweep(folder, newest)
+    except OSError as error:
+        warn(f"reports: {error.filename or folder}: {error.strerror}; older ones are not all removed")
+
+
+def _superfluous(folder: Path, loaded: LoadedProfile, newest: Snapshot) -> Iterator[Path]:
+    keep = loaded.profile.reports.keep
+    if keep is None:
+        return
+    kept, spared, complete = 0, {newest.path.name, _latest(folder)}, False
+    for one in scan_folders(folder):
+        snapshot = _snapshot_of(one, loaded.profile.name)
+        if snapshot is None:
+            if _is_forgotten(one):
+                yield one
+            continue
+        is_first_complete = not complete and snapshot.exit_code in (EXIT_COMPLETE, EXIT_GATE)
+        complete = complete or is_first_complete
+        if kept < keep or one.name in spared or is_first_complete:
+            kept += 1
+        else:
+            yield one
+
+
+def _latest(folder: Path) -> str:
+    try:
+        return load_snapshot(folder / LATEST).path.name
+    except SnapshotError:
+        return ""
+
+
+def _snapshot_of(folder: Path, profile: str) -> Snapshot | None:
+    """A folder that is surely a snapshot of this profile, and our own."""
+    try:
+        if folder.lstat().st_uid != os.geteuid() or (folder / MANIFEST).is_symlink():
+            return None
+        snapshot = load_snapshot(folder)
+    except (SnapshotError, FileNotFoundError):
+        return None
+    is_its = snapshot.manifest["profile"].get("name") == profile and snapshot.manifest.get("scan_id") == folder.name
+    return snapshot if is_its else None
+
+
+def _is_forgotten(folder: Path) -> bool:
+    """Whether a folder is an unfinished scan of ours that nobody has resumed for a week."""
+    plan = folder / SHARDS / PLAN
+    return (
+        plan.is_file()
+        and not (folder / MANIFEST).exists()
+        and folder.lstat().st_uid == os.geteuid()
+        and _age_s(folder / SHARDS) > _UNFINISHED_S
+    )
+
+
+def _remove(folder: Path) -> None:
+    """The manifest goes first: what is half removed must not look like a snapshot."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(folder)
+
+
+def _sweep(folder: Path, newest: Snapshot) -> None:
+    _sweep_temporary(folder)
+    for one in scan_folders(folder):
+        if one.name == newest.path.name or one.lstat().st_uid != os.geteuid() or is_busy(one):
+            continue
+        _sweep_temporary(one)
+        _sweep_shards(one, newest)
+
+
+def _sweep_shards(folder: Path, newest: Snapshot) -> None:
+    """Remove the shards of an older snapshot of the same share: only the newest scan is ever resumed."""
+    shards = folder / SHARDS
+    if not shards.is_dir() or shards.is_symlink() or folder.name > newest.path.name:
+        return
+    try:
+        said = load_snapshot(folder).manifest
+    except SnapshotError:
+        # Killed before it had a plan: nothing is known of what it wanted.
+        if not (shards / PLAN).exists() and not (folder / MANIFEST).exists() and _age_s(shards) > _OLD_S:
+            shutil.rmtree(folder)
+        return
+    if _share(said) == _share(newest.manifest) and said["profile"] and said.get("scan_id") == folder.name:
+        (shards / PLAN).unlink(missing_ok=True)
+        shutil.rmtree(shards)
+
+
+def _share(manifest: dict[str, object]) -> object:
+    shard = manifest.get("shard")
+    return [shard["number"], shard["of"]] if isinstance(shard, dict) else None
+
+
+def _sweep_temporary(folder: Path) -> None:
+    for one in os.scandir(folder):
+        is_ours = one.is_file(follow_symlinks=False) and one.stat(follow_symlinks=False).st_uid == os.geteuid()
+        if is_ours and _TEMPORARY.fullmatch(one.name) and _age_s(Path(one.path)) > _OLD_S:
+            Path(one.path).unlink(missing_ok=True)
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.lstat().st_mtime
