@@ -16,6 +16,7 @@ from scanner.cli import (
     fake_aws,
     iam_policy,
     init,
+    merge,
     plan,
     regions,
     report,
@@ -42,7 +43,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = (
-    report, diff, demo, init, whoami, doctor, regions, types, check, iam_policy, schema, fake_aws, shells, version
+    report, diff, merge, demo, init, whoami, doctor, regions, types, check, iam_policy, schema, fake_aws, shells,
+    version,
 )  # fmt: skip
 for command in (scan, plan, *_COMMANDS):
     kind = FilteredCommand if command in (scan, plan) else None
