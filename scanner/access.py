@@ -30,6 +30,7 @@ class Access:
     reached: list[Reached] = field(default_factory=list)
     lines: list[AccountLine] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
+    asides: list[Cell] = field(default_factory=list)  # denied, and no gap: something else stood in for the answer
     stats: list[CallStats] = field(default_factory=list)
     identities: dict[str, Identity] = field(default_factory=dict)
 
@@ -137,13 +138,19 @@ class _RegionLister:
         lane = Lane(Clients(self.door, self.catalog.operations()).get(self.identity.keys(), home, "ec2"), self.door)
         try:
             known = enabled_regions(lane)
-        except GapError:
+        except GapError as gap:
+            self.access.asides.append(_aside(self.identity.account, home, gap))
             return self.all_known(), "botocore"
         finally:
             self.access.stats.extend(lane.stats)
         if self.cache and known:
             self.cache.put_answer(key, list(known))
         return known, "ec2:DescribeRegions"
+
+
+def _aside(account: Account, home: str, gap: GapError) -> Cell:
+    call, refusals = DESCRIBE_REGIONS, (gap.refusal,) if gap.refusal else ()
+    return Cell(account.id, home, call.service, "*", call.operation, Outcome(gap.outcome), refusals=refusals)
 
 
 def _regions_key(account: Account, door: DoorSettings) -> str:

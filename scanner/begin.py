@@ -14,6 +14,7 @@ from scanner import manifest as manifests
 from scanner.access import Access
 from scanner.catalog import Catalog
 from scanner.model import Outcome, Unit
+from scanner.permissions import Refusals, actions_of
 from scanner.plan import planned_cells
 from scanner.profile import LoadedProfile, Profile
 from scanner.selection import selection_of
@@ -54,8 +55,10 @@ def plan_of(
     """The plan as the journal keeps it. `said`: what of the manifest is known to the caller alone."""
     profile, catalog, units = loaded.profile, loaded.catalog, tuple(units)
     expected = [one.model_dump(mode="json") for one in profile.expect]
+    actions = actions_of(catalog)
     told = {
-        "manifest": {**_manifest(loaded, access, units), **said},
+        "manifest": {**_manifest(loaded, access, units), "asides": _asides(access, actions), **said},
+        "actions": actions,
         "shape": shape_of(loaded),
         "expect": expected,
         "formats": list(profile.reports.formats),
@@ -88,6 +91,12 @@ def _manifest(loaded: LoadedProfile, access: Access, units: tuple[Unit, ...]) ->
             for line in access.lines
         ],
     }
+
+
+def _asides(access: Access, actions: Mapping[str, list[str]]) -> list[tuple[str, str, str]]:
+    """What was denied and is no gap, since something else stood in for the answer."""
+    refusals = Refusals(actions)
+    return sorted({(cell.account_id, *one) for cell in access.asides for one in refusals.of(cell)})
 
 
 def _planned(catalog: Catalog, units: Iterable[Unit], key: Callable[[Unit], str]) -> Iterator[PlannedUnit]:

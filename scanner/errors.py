@@ -54,11 +54,12 @@ class ReadOnlyViolation(ScannerError):
 class GapError(ScannerError):
     """A call that ended in a gap. Args: outcome value, error code, one-line message; caught at the cell's boundary."""
 
-    def __init__(self, outcome: str, code: str, message: str) -> None:
+    def __init__(self, outcome: str, code: str, message: str, refusal: tuple[str, str] | None = None) -> None:
         super().__init__(outcome, code, message)
         self.outcome = outcome
         self.code = code
         self.message = message
+        self.refusal = refusal  # of a denial by AWS: the action that it named, and what forbids it (see `aws.denials`)
 
     def __str__(self) -> str:
         return f"{self.outcome}: {self.code}: {self.message}"

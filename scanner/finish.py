@@ -13,7 +13,9 @@ from typing import Any
 from scanner import manifest as manifests
 from scanner.errors import Interrupted, SnapshotError, Stopped
 from scanner.formats import get as get_format
+from scanner.formats.iam_missing import NAMES as IAM_MISSING
 from scanner.model import CallStats, Cell, Outcome, Shard
+from scanner.permissions import Refusals, permissions_of
 from scanner.profile import Expectation
 from scanner.reduce import Counts, reduce
 from scanner.store.files import atomic_write
@@ -76,7 +78,8 @@ def _write_all(folder: Path, journal: Journal, *, is_newest: bool = True) -> Sna
     snapshot = Snapshot(folder, Manifest(said, ledger))
     # Records before reports: a report points to the files that are there.
     rows = plan.said["rows"]
-    for name in sorted(plan.said["formats"], key=lambda one: one in rows):
+    missing = IAM_MISSING if said["permissions"]["missing"] else ()
+    for name in sorted({*plan.said["formats"], *missing}, key=lambda one: one in rows):
         write_report(snapshot, name, rows.get(name))
     written = manifests.write_manifest(folder, said, ledger)
     if is_newest:
@@ -111,7 +114,8 @@ class _Found:
 def _reduced(folder: Path, journal: Journal, plan: Plan) -> _Found:
     """Reduce the shards into records and ledger; each is read once, and none is held."""
     expectations = [Expectation.model_validate(one) for one in plan.said["expect"]]
-    ledger = LedgerWriter(journal.folder, lambda cell: any(one.matches(cell) for one in expectations))
+    refusals = Refusals(plan.said["actions"])
+    ledger = LedgerWriter(journal.folder, lambda cell: any(one.matches(cell) for one in expectations), refusals.of)
     found = _Found(ledger, manifests.Operations(CallStats(**one) for one in plan.said["operations"]))
     shards = journal.shards(plan)
 
@@ -126,6 +130,7 @@ def _reduced(folder: Path, journal: Journal, plan: Plan) -> _Found:
             _take(found, shard)
     for cell in chain(journal.others(), _interrupted(plan, told, found)):
         found.ledger.add(cell)
+    found.ledger.sums.denied.update((one, action, by) for one, action, by in plan.said["manifest"]["asides"])
     return found
 
 
@@ -156,6 +161,7 @@ def _manifest(plan: Plan, journal: Journal, found: _Found) -> dict[str, Any]:
         "exit_code": 128 + signum if signum else incomplete,
         "interrupted": interrupted,
         "operations": found.operations.rows(),
+        "permissions": permissions_of(found.ledger.sums.denied),
     }
     said["totals"] = manifests.totals(found.counts, found.ledger.sums, said["operations"])
     said["exit_code"] = manifests.gated_exit_code(said)

@@ -121,6 +121,7 @@ class Cell:
     message: str = ""  # one line, no secrets
     affected: int = 0  # of the per-resource calls in this cell, how many ended in this outcome
     named_region: bool = True
+    refusals: tuple[tuple[str, str], ...] = ()  # AWS's denials among them: the action it named, and what forbids it
 
     @property
     def is_gap(self) -> bool:

@@ -96,7 +96,7 @@ def fleet() -> list[dict[str, Any]]:
 
 
 def test_the_formats_are_the_modules_of_the_folder() -> None:
-    assert formats.names() == ("csv", "json", "jsonl", "markdown", "md", "ndjson", "table")
+    assert formats.names() == ("csv", "iam-missing", "json", "jsonl", "markdown", "md", "ndjson", "table")
     assert [formats.get(name).FILE for name in ONE_OF_EACH] == [
         "resources.csv",
         "resources.json",
@@ -112,7 +112,7 @@ def test_the_formats_are_the_modules_of_the_folder() -> None:
     [
         ("jsn", 'unknown report format "jsn"; did you mean "json"?'),
         ("Markdown", 'unknown report format "Markdown"; did you mean "markdown"?'),
-        ("pdf", 'unknown report format "pdf"; known are csv, json, jsonl, markdown, md, ndjson, table'),
+        ("pdf", 'unknown report format "pdf"; known are csv, iam-missing, json, jsonl, markdown, md, ndjson, table'),
     ],
 )
 def test_an_unknown_format_is_refused_with_the_nearest(name: str, said: str) -> None:

@@ -432,7 +432,8 @@ def test_the_end_says_what_is_missing_what_to_do_what_was_found_what_it_took_and
         r"  denied  111122223333 eu-west-1  sns:topic  get_topic_attributes: .*",
         r"  denied  111122223333 eu-west-1  sns:topic  list_tags_for_resource: .*",
         r"  denied  111122223333 eu-west-1  sns:topic  list_topics: AuthorizationError|AccessDenied: .*",
-        r"  denied: Allow the actions that `aws-scanner iam-policy` prints to the role or user that scans\.",
+        r"  denied: Allow the role or user that scans what iam-missing\.json lists; see `aws-scanner iam-policy`\.",
+        r"  iam-missing\.json allows what is missing: 1 action in 1 account",
         r"6 resources of 2 types in 2 regions, 1 of 1 account scanned",
         r"  sqs:queue 4, sns:topic 2",
         r" Region +Resources +Unknown +Most of them *",
@@ -441,7 +442,7 @@ def test_the_end_says_what_is_missing_what_to_do_what_was_found_what_it_took_and
         r"\d+ requests, 0 retried, 0 throttled, in [\d.]+ s",
         r"Written: x\.json",
         rf"Reports: {folder}",
-        r"  report\.md, resources\.json, resources\.jsonl\.zst, manifest\.json",
+        r"  iam-missing\.json, report\.md, resources\.json, resources\.jsonl\.zst, manifest\.json",
     ]
     found = [next((at for at, line in enumerate(end) if re.match(pattern, line)), None) for pattern in patterns]
     known = [at for at in found if at is not None]
@@ -529,7 +530,8 @@ _REFUSED = {
     "-r us-esat-1": "--regions: unknown region 'us-esat-1'; did you mean 'us-east-1'?",
     "-s ec2,s33": "--service: unknown service 's33'; did you mean 's3'?",
     "--enrich s34": "--enrich: unknown service 's34'; did you mean 's3'?",
-    "--format xml": "--format: unknown format 'xml'; there are: csv, json, jsonl, markdown, md, ndjson, table",
+    "--format xml": "--format: unknown format 'xml'; there are: csv, iam-missing, json, jsonl, markdown, md, ndjson, "
+    "table",
     "-o /": "--output: /: is a folder; a file, or `-` for stdout, is wanted",
     "--tag-value ": "--tag-value: is empty; --tag-key alone asks for any value, a profile's `tags: {Key: ['']}` for "
     "an empty one",
@@ -558,7 +560,7 @@ def test_all_problems_of_a_command_line_are_told_at_once_under_the_names_of_the_
             ["--collector", "tags"],
             "--collector: 'tags' is not allowed; allowed: auto, services, tagging, both",
         ),
-        (["-f", "JSNL"], "--format: unknown format 'JSNL'; did you mean 'jsonl'?; there are: csv, json,"),
+        (["-f", "JSNL"], "--format: unknown format 'JSNL'; did you mean 'jsonl'?; there are: csv, iam-missing, json,"),
         (["--output", "/proc/x/y"], "--output: /proc/x/y: cannot be written: No such file or directory; nothing was"),
         (
             ["--output", "/proc/y"],

@@ -131,7 +131,7 @@ class Lane:
             self._limiter.throttled()
             self._count(call, throttles=1)
         kind = _Transient if found.transient else GapError
-        return kind(found.outcome, found.code, found.message)
+        return kind(found.outcome, found.code, found.message, found.refusal)
 
     def _method(self, operation: str) -> Method:
         found = self._methods.get(operation)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
+from scanner.aws.denials import ORGANIZATION_POLICIES, refusal_of
 from scanner.model import Outcome
 
 THROTTLES = frozenset(
@@ -53,17 +54,20 @@ SIGNATURES = frozenset(
 REGION_OFF = frozenset({"OptInRequired", "RegionDisabledException"})
 NOT_ENABLED = frozenset({"SubscriptionRequiredException", "AWSOrganizationsNotInUseException"})
 _NOT_HERE = re.compile(r"not (?:available|supported) in (?:this|the) region", re.IGNORECASE)
-_BY_POLICY = re.compile(r"explicit deny in a (?:service|resource) control policy", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a failure means: outcome, code, one line of message, and whether it may pass (`transient`)."""
+    """What a failure means: outcome, code, one line of message, and whether it may pass (`transient`).
+
+    `refusal`, of a denial: the action that AWS names, and what forbids it.
+    """
 
     outcome: Outcome
     code: str
     message: str
     transient: bool = False
+    refusal: tuple[str, str] | None = None
 
 
 def verdict(error: Exception, off: tuple[str, ...] = ()) -> Verdict:
@@ -82,7 +86,8 @@ def verdict(error: Exception, off: tuple[str, ...] = ()) -> Verdict:
 
 def _of_answer(error: aws.ClientError, off: tuple[str, ...]) -> Verdict:
     body = error.response.get("Error", {})
-    code, message = str(body.get("Code", "")), one_line(str(body.get("Message", "")))
+    code, said = str(body.get("Code", "")), str(body.get("Message", ""))
+    message = one_line(said)
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in off:
         return Verdict(Outcome.NOT_ENABLED, code, message)
@@ -90,11 +95,14 @@ def _of_answer(error: aws.ClientError, off: tuple[str, ...]) -> Verdict:
         return Verdict(Outcome.THROTTLED, code, message, transient=True)
     if status >= 500:
         return Verdict(Outcome.ERROR, code, message or f"HTTP {status}", transient=True)
-    return Verdict(_outcome_of(code, message), code, message)
+    # Judged by all of the text: what forbids the call stands at its end, behind long ARNs.
+    outcome = _outcome_of(code, said)
+    denied = outcome in (Outcome.DENIED, Outcome.DENIED_BY_POLICY)
+    return Verdict(outcome, code, message, refusal=refusal_of(said) if denied else None)
 
 
 def _outcome_of(code: str, message: str) -> Outcome:
-    if _BY_POLICY.search(message):
+    if refusal_of(message)[1] in ORGANIZATION_POLICIES:
         return Outcome.DENIED_BY_POLICY
     if code in DENIALS:
         return Outcome.DENIED

@@ -19,7 +19,8 @@ NAME = "report"
 def run(
     snapshot: Annotated[Path, typer.Argument(help="A snapshot folder, its `latest`, or the folder of a profile.")],
     format_: Annotated[
-        str, typer.Option("--format", "-f", help="table, json, jsonl, markdown or csv.", autocompletion=formats)
+        str,
+        typer.Option("--format", "-f", help="table, json, jsonl, csv, markdown, iam-missing.", autocompletion=formats),
     ] = "table",
 ) -> None:
     """Entry of `aws-scanner report`."""

@@ -15,6 +15,7 @@ class _Tally:
     resources: int = 0
     affected: dict[Outcome, int] = field(default_factory=dict)
     reasons: dict[Outcome, tuple[str, str]] = field(default_factory=dict)
+    refusals: set[tuple[str, str]] = field(default_factory=set)
 
 
 class Ledger:
@@ -39,6 +40,8 @@ class Ledger:
             # The smallest reason of many, not the first to arrive: threads must not change the bytes of a report.
             reason = (gap.code, gap.message)
             tally.reasons[outcome] = min(tally.reasons.get(outcome, reason), reason)
+            # A worse outcome of the same cell must not hide what is to be allowed.
+            tally.refusals.update({gap.refusal} if gap.refusal else ())
 
     def skipped(self, resource_type: str, operation: str, why: str) -> None:
         """A call was not made on purpose."""
@@ -71,6 +74,7 @@ class Ledger:
             message=message,
             affected=tally.affected.get(outcome, 0),
             named_region=self._unit.named_region,
+            refusals=tuple(sorted(tally.refusals)),
         )
 
     def _note(self, resource_type: str, operation: str, outcome: Outcome, resources: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -38,10 +39,11 @@ def parse_rule(text: str) -> Rule:
 
 
 class Rules:
-    """The rules of a server, and how often each has fitted."""
+    """The rules of a server, and how often each has fitted. `actions`: IAM's words where they are not the API's."""
 
-    def __init__(self, rules: tuple[Rule, ...]) -> None:
+    def __init__(self, rules: tuple[Rule, ...], actions: Mapping[tuple[str, str], str] | None = None) -> None:
         self._rules = rules
+        self._actions = actions or {}
         self._seen = [0] * len(rules)
         self._lock = threading.Lock()
 
@@ -61,14 +63,14 @@ class Rules:
                 self._seen[at] += 1
                 number = self._seen[at] - rule.after
             if number > 0 and (rule.times is None or number <= rule.times):
-                raise fault_of(rule.fault, model, account)
+                action = self._actions.get((service, operation), f"{model.service_model.signing_name}:{model.name}")
+                raise fault_of(rule.fault, model, account, action)
 
 
-def fault_of(fault: str, model: OperationModel, account: str) -> FakeError:
-    """A fault as this service words it."""
+def fault_of(fault: str, model: OperationModel, account: str, action: str) -> FakeError:
+    """A fault as this service words it; a denial names the IAM action."""
     protocol, service = model.service_model.resolved_protocol, model.service_model.service_name
     if fault == "deny":
-        action = f"{model.service_model.signing_name}:{model.name}"
         message = f"User: arn:aws:iam::{account}:user/scanner is not authorized to perform: {action}"
         codes = {"ec2": "UnauthorizedOperation", "json": "AccessDeniedException", "rest-json": "AccessDeniedException"}
         return FakeError(400 if protocol == "json" else 403, codes.get(protocol, "AccessDenied"), message)

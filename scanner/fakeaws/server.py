@@ -59,7 +59,8 @@ class FakeAws:
         self._fleet = fleet or Fleet()
         self._catalog: Catalog = load_catalog(catalog_dirs)
         self._content = Content(self._catalog, self._fleet)
-        self._rules = Rules(rules)
+        actions = {(call.service, call.operation): call.iam[0] for kind in self._catalog.types for call in kind.calls}
+        self._rules = Rules(rules, actions)
         self._latency_s = latency_s
         self._on_call = on_call
         self.clock_ahead_s = clock_ahead_s

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
-from scanner.formats.text import markdown_cell, shortened
+from scanner.formats.permissions import permission_sections
+from scanner.formats.text import markdown_cell, markdown_table, shortened
 from scanner.model import Outcome
 from scanner.store.coverage import (
     MEANINGS,
@@ -79,7 +80,7 @@ def _summary(manifest: Mapping[str, Any], coverage: Coverage) -> Iterator[str]:
     accounts = len(manifest["accounts"])
     regions = {region for account in manifest["accounts"] for region in account["regions"]}
     yield "\n## Summary\n"
-    yield from _table(
+    yield from markdown_table(
         ("What", "Count"),
         [
             ("Resources", f"{manifest['totals']['resources']:,}"),
@@ -99,10 +100,11 @@ def _coverage(manifest: Mapping[str, Any], coverage: Coverage) -> Iterator[str]:
     names = {account["id"]: account_label(account) for account in manifest["accounts"]}
     yield from _gaps("Gaps", coverage.gaps, names)
     yield from _gaps("Gaps that the profile expects", coverage.expected, names)
+    yield from permission_sections(manifest.get("permissions", {}), names)
     if coverage.answers:
         yield "\n### Answers\n"
         rows = [(f"`{outcome}`", f"{cells:,}", MEANINGS[outcome]) for outcome, cells in coverage.answers]
-        yield from _table(("Outcome", "Cells", "Meaning"), rows)
+        yield from markdown_table(("Outcome", "Cells", "Meaning"), rows)
 
 
 def _gaps(title: str, lines: Sequence[GapLine], names: Mapping[str, str]) -> Iterator[str]:
@@ -117,7 +119,7 @@ def _gaps(title: str, lines: Sequence[GapLine], names: Mapping[str, str]) -> Ite
         yield f"- `{outcome}`, {counted(count, 'cell')}. {REMEDIES[outcome]}"
     yield ""
     header = ("Outcome", "Account", "Region", "Type", "Call", "Times", "Code", "Message")
-    yield from _table(header, (_gap_row(line, names) for line in lines[:_GAP_ROWS]))
+    yield from markdown_table(header, (_gap_row(line, names) for line in lines[:_GAP_ROWS]))
     if len(lines) > _GAP_ROWS:
         yield f"\n{len(lines) - _GAP_ROWS:,} more lines of gaps are in the ledger of `manifest.json`."
 
@@ -161,7 +163,7 @@ def _counted_table(what: str, rows: Sequence[Sequence[str]]) -> Iterator[str]:
     if not rows:
         return
     yield f"\n## By {what.lower()}\n"
-    yield from _table((what, "Resources", "Unknown cells"), rows[:_COUNT_ROWS])
+    yield from markdown_table((what, "Resources", "Unknown cells"), rows[:_COUNT_ROWS])
     if len(rows) > _COUNT_ROWS:
         yield f"\n{len(rows) - _COUNT_ROWS:,} more are counted in `manifest.json`."
 
@@ -187,7 +189,7 @@ def _resources(snapshot: Snapshot, limit: int, coverage: Coverage) -> Iterator[s
     for name, some in sorted(rows.items()):
         of_type = snapshot.manifest["by_type"][name]
         yield f"\n### {markdown_cell(name)} ({len(some):,} of {of_type:,})\n"
-        yield from _table(("ID", "Name", "Region", "Account", "State", "Tags"), some)
+        yield from markdown_table(("ID", "Name", "Region", "Account", "State", "Tags"), some)
 
 
 def _pointer(snapshot: Snapshot, shown: int, total: int) -> str:
@@ -244,10 +246,3 @@ def _tags(tags: Mapping[str, str] | None) -> str:
     if tags is None:
         return "not read"
     return markdown_cell(", ".join(f"{shortened(key, 40)}={shortened(tags[key], 40)}" for key in sorted(tags)), 100)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
-    yield f"|{' --- |' * len(header)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"

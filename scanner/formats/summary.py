@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from scanner.formats.permissions import permission_lines
 from scanner.formats.text import rich_text, shortened
 from scanner.store.coverage import (
     REMEDIES,
@@ -57,6 +58,8 @@ def render_gaps(snapshot: Snapshot, console: Console) -> None:
         say(console, f"  … {hidden:,} more lines of gaps: see report.md and manifest.json")
     for outcome in dict.fromkeys(line.outcome for line in coverage.gaps):
         say(console, f"  {outcome}: {REMEDIES[outcome]}")
+    for text in permission_lines(snapshot.manifest.get("permissions", {})):
+        say(console, f"  {text}")
 
 
 def render_found(snapshot: Snapshot, console: Console) -> None:

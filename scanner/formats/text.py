@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ def markdown_cell(text: str | None, width: int = 80) -> str:
     """Text as it stands in a table or within a line of Markdown: no markup, no link, no HTML, at most `width` wide."""
     shown = shortened(printable(text or ""), width)
     return _ADDRESS.sub(r"\\", shown.translate(_MARKDOWN))
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table; its cells are harmless already."""
+    yield f"| {' | '.join(header)} |"
+    yield f"|{' --- |' * len(header)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
 
 
 def csv_cell(text: str | None) -> str:

@@ -11,10 +11,12 @@ import orjson
 from scanner import manifest as manifests
 from scanner.errors import ProfileError, SnapshotError
 from scanner.finish import write_report
+from scanner.formats.iam_missing import NAMES as IAM_MISSING
 from scanner.merge.cells import Contest
 from scanner.merge.head import head_of, scan_id_of
 from scanner.merge.leaves import doors_shut, leaves_of, refuse_conflicts
 from scanner.merge.records import PARTS, merge_records
+from scanner.permissions import permissions_of
 from scanner.reduce import Counts
 from scanner.store.files import make_private_dir
 from scanner.store.ledger import LedgerFile, Manifest, write_lines
@@ -46,7 +48,8 @@ def merge(paths: Sequence[Path], output: Path | None, formats: Sequence[str], re
         said |= _sums(said, contest, counts)
         ledger = LedgerFile(scratch, contest.sums.cells, stream_records)
         snapshot = Snapshot(folder, Manifest(said, ledger))
-        for name in sorted(formats, key=lambda one: one in ("markdown", "md", "table")):
+        missing = IAM_MISSING if said["permissions"]["missing"] else ()
+        for name in sorted({*formats, *missing}, key=lambda one: one in ("markdown", "md", "table")):
             write_report(snapshot, name)
         written = manifests.write_manifest(folder, said, ledger)
     finally:
@@ -82,7 +85,9 @@ def _make_ready(folder: Path, scan_id: str) -> None:
 
 
 def _sums(said: dict[str, Any], contest: Contest, counts: Counts) -> dict[str, Any]:
+    denied = contest.sums.denied | {(one, action, by) for one, action, by in said["asides"]}
     found = {
+        "permissions": permissions_of(denied),
         "totals": manifests.totals(counts, contest.sums, said["operations"]),
         "exit_code": manifests.EXIT_INCOMPLETE if contest.sums.gaps or said["missing"] else manifests.EXIT_COMPLETE,
     }

@@ -38,6 +38,7 @@ def head_of(leaves: tuple[Leaf, ...]) -> dict[str, Any]:
         "selection": _selection(leaves),
         "accounts": _accounts(leaves),
         "operations": operations.rows(),
+        "asides": sorted({tuple(one) for leaf in leaves for one in leaf.get("asides", ())}),
     }
 
 

@@ -12,7 +12,7 @@ from scanner.model import Outcome
 REMEDIES = {
     Outcome.DENIED_BY_POLICY: "A service control policy forbids the call: ask who keeps it, or list the cell under "
     "`expect` in the profile.",
-    Outcome.DENIED: "Allow the actions that `aws-scanner iam-policy` prints to the role or user that scans.",
+    Outcome.DENIED: "Allow the role or user that scans what iam-missing.json lists; see `aws-scanner iam-policy`.",
     Outcome.REGION_DISABLED: "The profile names this region, but the account has it switched off: enable it, or take "
     "it out of `regions`.",
     Outcome.THROTTLED: "AWS refused to go faster: lower `limits.rate_per_s` or `execution.service_workers`, or raise "

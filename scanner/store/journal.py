@@ -18,7 +18,7 @@ import orjson
 from scanner.errors import SnapshotError
 from scanner.model import CallStats, Cell, Outcome, Shard
 from scanner.store.files import FILE_MODE, atomic_write
-from scanner.store.shards import read_head
+from scanner.store.shards import cell_of, read_head
 
 SHARDS = "shards"
 PLAN = "plan.json"
@@ -151,7 +151,7 @@ class Journal:
         for entry in self._entries():
             if not entry.get("has_shard"):
                 with contextlib.suppress(KeyError, TypeError, ValueError):
-                    cells = tuple(_cell(one) for one in entry["cells"])
+                    cells = tuple(cell_of(one) for one in entry["cells"])
                     stats = tuple(CallStats(**one) for one in entry["stats"])
                     yield Shard(str(entry["unit"]), None, 0, cells, stats)
 
@@ -159,7 +159,7 @@ class Journal:
         """The cells that belong to no unit. Raises SnapshotError where they are damaged or gone."""
         for line in _lines(self.folder / _OTHERS):
             try:
-                yield _cell(orjson.loads(line))
+                yield cell_of(orjson.loads(line))
             except (TypeError, ValueError, KeyError) as error:
                 raise SnapshotError(f"{self.folder / _OTHERS}: is damaged: {error}") from None
 
@@ -171,10 +171,6 @@ class Journal:
                 entry = orjson.loads(line)
                 if isinstance(entry, dict):
                     yield entry
-
-
-def _cell(said: dict[str, Any]) -> Cell:
-    return Cell(**{**said, "outcome": Outcome(said["outcome"])})
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -212,7 +208,15 @@ def _plan_of(path: Path) -> Plan:
     try:
         kinds = [tuple((str(name), str(call)) for name, call in calls) for calls in said["calls"]]
         units = tuple(_unit_of(unit, kinds) for unit in said["units"])
-        shapes = {"manifest": dict, "shape": dict, "formats": list, "rows": dict, "expect": list, "operations": list}
+        shapes = {
+            "manifest": dict,
+            "shape": dict,
+            "actions": dict,
+            "formats": list,
+            "rows": dict,
+            "expect": list,
+            "operations": list,
+        }
         whole = all(isinstance(said["said"][name], kind) for name, kind in shapes.items())
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SnapshotError(f"{path}: is damaged: {error}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, overload
@@ -22,6 +22,8 @@ ORDER = ("account_id", "region", "service", "resource_type", "call")
 _BEGIN, _END = b'  "ledger": [', b"\n  ]\n}\n"
 
 Line = dict[str, Any]
+Refused = Sequence[tuple[str, str]]  # IAM actions, and what forbids each ("": no policy of the role allows it)
+Denied = tuple[str, str, str]  # account, action, what forbids it
 
 
 class Manifest(dict[str, Any]):
@@ -127,6 +129,7 @@ class Sums:
     gaps: int = 0
     expected: int = 0
     cached: int = 0
+    denied: set[Denied] = field(default_factory=set)
 
     def add(self, line: Line) -> None:
         """Count one line."""
@@ -134,19 +137,28 @@ class Sums:
         self.gaps += line["gap"]
         self.expected += line["expected"]
         self.cached += line["cached"]
+        if not line["expected"]:
+            self.denied.update((line["account_id"], action, by) for action, by in line.get("refused", ()))
 
 
 class LedgerWriter:
     """Takes cells in any order and gives the ledger; memory does not grow with them."""
 
-    def __init__(self, scratch: Path, is_expected: Callable[[Cell], bool] = lambda _: False) -> None:
-        self._path, self._is_expected = scratch / ".ledger.jsonl.zst", is_expected
+    def __init__(
+        self,
+        scratch: Path,
+        is_expected: Callable[[Cell], bool] = lambda _: False,
+        refused: Callable[[Cell], Refused] = lambda _: (),
+    ) -> None:
+        self._path, self._is_expected, self._refused = scratch / ".ledger.jsonl.zst", is_expected, refused
         self._sorter = Sorter(order_of, scratch)
         self.sums = Sums()
 
     def add(self, cell: Cell, seen_at: str = "", *, cached: bool = False) -> None:
         """Take one cell. `seen_at`: when AWS answered its unit."""
         line = line_of(cell, seen_at, cached, cell.is_gap and self._is_expected(cell))
+        if refused := self._refused(cell):
+            line["refused"] = refused
         self.sums.add(line)
         self._sorter.add(line)
 

@@ -119,11 +119,17 @@ def open_shard(path: Path) -> tuple[ShardHead, Shard]:
 
 def _shard(path: Path, head: ShardHead, foot: dict[str, Any]) -> Shard:
     try:
-        cells = tuple(Cell(**{**cell, "outcome": Outcome(cell["outcome"])}) for cell in foot["cells"])
+        cells = tuple(cell_of(cell) for cell in foot["cells"])
         stats = tuple(CallStats(**one) for one in foot["stats"])
     except (TypeError, ValueError, KeyError) as error:
         raise SnapshotError(f"{path}: damaged shard: {error}") from None
     return Shard(head.unit, str(path), int(foot["footer"]), cells, stats, seen_at=head.written_at)
+
+
+def cell_of(said: dict[str, Any]) -> Cell:
+    """A cell as it was written. Raises TypeError and ValueError for anything else."""
+    refusals = tuple((str(action), str(by)) for action, by in said.get("refusals", ()))
+    return Cell(**{**said, "outcome": Outcome(said["outcome"]), "refusals": refusals})
 
 
 def cached(shard: Shard) -> Shard:
