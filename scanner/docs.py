@@ -13,8 +13,11 @@ import yaml
 from scanner.catalog import load_catalog
 from scanner.cli.app import app
 from scanner.cli.plan import calls_of
+from scanner.deploy import all_actions, terraform_locals, with_policies
 from scanner.formats.schema import schema_text
 from scanner.profile.docs import reference_markdown, schema_json
+
+_STACKSET = Path("docs/deploy/stackset.yaml")
 
 
 def pages() -> dict[Path, bytes]:
@@ -28,6 +31,8 @@ def pages() -> dict[Path, bytes]:
         Path("docs/types.md"): types_markdown().encode(),
         Path("docs/cli.md"): cli_markdown().encode(),
         Path("docs/founding.md"): founding_markdown().encode(),
+        Path("docs/deploy/terraform/policies.tf.json"): terraform_locals(all_actions(load_catalog())),
+        _STACKSET: with_policies(_STACKSET.read_text(encoding="utf-8"), all_actions(load_catalog())),
     }
 
 

@@ -9,8 +9,9 @@ from itertools import groupby
 
 from scanner.aws.regions import DESCRIBE_REGIONS
 from scanner.catalog import Catalog
-from scanner.catalog.spec import ResourceType
+from scanner.catalog.spec import Call, ResourceType
 from scanner.collectors.tagging import GET_RESOURCES, SERVICE, is_global
+from scanner.collectors.wanted import calls_of_unit
 from scanner.filters import blindness
 from scanner.model import GLOBAL, Account, Cell, Outcome, TagFilter, Unit
 from scanner.profile import AccountSpec, Profile
@@ -104,12 +105,13 @@ def jobs_of(units: Iterable[Unit]) -> Iterator[tuple[Unit, ...]]:
 
 def actions_needed(profile: Profile, catalog: Catalog, units: Iterable[Unit]) -> tuple[str, ...]:
     """The IAM actions that scanning these units needs, sorted; with that of the region list, if it is asked."""
-    units = tuple(units)
-    kinds = {(unit.service, kind) for unit in units for kind in unit.types}
-    tagging, enrich = any(unit.collector == "tagging" for unit in units), any(unit.enrich for unit in units)
-    found = catalog.iam_actions([catalog.type_of(*key) for key in kinds], enrich=enrich, tagging=tagging)
+    found = {action for unit in units for call in _calls_made(unit, catalog) for action in call.iam}
     asks_regions = any(needs_region_list(region_patterns(profile, one)) for one in profile.accounts)
     return tuple(sorted({*found, *(DESCRIBE_REGIONS.iam if asks_regions else ())}))
+
+
+def _calls_made(unit: Unit, catalog: Catalog) -> Iterable[Call]:
+    return (GET_RESOURCES,) if unit.collector == "tagging" else calls_of_unit(unit, catalog)
 
 
 def planned_cells(

@@ -72,8 +72,9 @@ class Catalog:
         actions = {"tag:GetResources"} if tagging else set()
         for kind in types:
             calls = kind.calls if enrich else _needed(kind)
-            if kind.of_parent:
-                calls += _needed(self.type_of(kind.service, kind.of_parent))
+            while kind.of_parent:
+                kind = self.type_of(kind.service, kind.of_parent)
+                calls += _needed(kind)
             actions.update(action for call in calls for action in call.iam)
         return tuple(sorted(actions))
 

@@ -15,6 +15,7 @@ from scanner.collectors.ledger import Ledger
 from scanner.collectors.questions import Questions, Work
 from scanner.collectors.records import record_of
 from scanner.collectors.values import REDACTED, Item, fill_params, getter, moment, scalar, scrubbed, tags_of, text_of
+from scanner.collectors.wanted import describes, enriches, reads_tags
 from scanner.errors import GapError
 from scanner.model import Outcome, Unit
 
@@ -37,11 +38,9 @@ class TypeScan:
     ) -> None:
         self._unit, self._kind, self._lane, self._ledger, self._pools = unit, kind, lane, ledger, pools
         self._questions = Questions(unit, kind, lane, ledger, pools.items)
-        self._enrich = any_glob(unit.enrich, kind)
+        self._enrich = enriches(unit, kind)
         self._matches = matcher(unit.tags) if unit.tags else None
-        tags_need_get = bool(unit.tags) and kind.tags_call is None
-        filtered = tags_need_get or bool(unit.filters)  # what a filter asks for may stand in the description only
-        self._describes = kind.get is not None and (not kind.get_is_extra or self._enrich or filtered)
+        self._describes = describes(unit, kind)
         self._keep_parents = keep_parents
         self.parents: list[Item] = []
         self.gap: GapError | None = None  # why not all items are known
@@ -182,7 +181,7 @@ class TypeScan:
                 raw = getter(kind.tags)(work.item) if kind.tags else None
                 work.tags = tags_of(raw) if raw is not None or (is_whole and kind.tags) else None
             return
-        if not (self._enrich or self._unit.tags):
+        if not reads_tags(self._unit, kind):
             return
         call = kind.tags_call
         if call.batch:
@@ -225,7 +224,7 @@ class TypeScan:
         kind = self._kind
         wanted = {
             **({kind.get.operation: self._describes} if kind.get else {}),
-            **({kind.tags_call.operation: self._enrich or bool(self._unit.tags)} if kind.tags_call else {}),
+            **({kind.tags_call.operation: reads_tags(self._unit, kind)} if kind.tags_call else {}),
             **{call.operation: self._enrich for call in kind.extra.values()},
         }
         for operation, asked in {kind.list.operation: True, **wanted}.items():
@@ -238,11 +237,6 @@ class TypeScan:
                 self._ledger.gap(kind.resource_type, operation, blocked)
             else:
                 self._ledger.answered(kind.resource_type, operation, 0)
-
-
-def any_glob(globs: tuple[str, ...], kind: ResourceType) -> bool:
-    """Whether a type's name is among these globs (the compiled form of the profile's `enrich`)."""
-    return "*" in globs or kind.resource_type in globs or f"{kind.service}:{kind.kind}" in globs
 
 
 def listed(call: Call, page: Page) -> list[Any]:
