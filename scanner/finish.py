@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner import manifest as manifests
+from scanner.aws.guard import take_refused
 from scanner.errors import Interrupted, SnapshotError, Stopped
 from scanner.formats import get as get_format
 from scanner.formats.iam_missing import NAMES as IAM_MISSING
@@ -130,6 +131,7 @@ def _reduced(folder: Path, journal: Journal, plan: Plan) -> _Found:
             _take(found, shard)
     for cell in chain(journal.others(), _interrupted(plan, told, found)):
         found.ledger.add(cell)
+    found.operations.add(take_refused())
     found.ledger.sums.denied.update((one, action, by) for one, action, by in plan.said["manifest"]["asides"])
     return found
 
@@ -161,6 +163,7 @@ def _manifest(plan: Plan, journal: Journal, found: _Found) -> dict[str, Any]:
         "exit_code": 128 + signum if signum else incomplete,
         "interrupted": interrupted,
         "operations": found.operations.rows(),
+        "refused_calls": found.operations.refused(),
         "permissions": permissions_of(found.ledger.sums.denied),
     }
     said["totals"] = manifests.totals(found.counts, found.ledger.sums, said["operations"])

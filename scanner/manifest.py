@@ -75,11 +75,15 @@ class Operations:
 
     def __init__(self, stats: Iterable[CallStats] = ()) -> None:
         self._sums: dict[tuple[str, str], Counter[str]] = {}
+        self._refused: Counter[str] = Counter()
         self.add(stats)
 
     def add(self, stats: Iterable[CallStats]) -> None:
         """Count those of one unit."""
         for one in stats:
+            if one.refused:
+                self._refused[f"{one.service}:{one.operation}"] += one.refused
+                continue
             said = {"calls": one.calls, "retries": one.retries, "throttles": one.throttles}
             self._sums.setdefault((one.service, one.operation), Counter()).update(said)
 
@@ -89,6 +93,10 @@ class Operations:
             {"service": service, "operation": operation, **{k: found[k] for k in ("calls", "retries", "throttles")}}
             for (service, operation), found in sorted(self._sums.items())
         ]
+
+    def refused(self) -> dict[str, int]:
+        """Calls that the read-only guard refused, as client:operation; empty, as it should be, or a defect."""
+        return dict(sorted(self._refused.items()))
 
 
 def counted(counts: Counts) -> dict[str, dict[str, Any]]:

@@ -154,13 +154,17 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True)
 class CallStats:
-    """Requests of one operation in one unit: `calls` includes `retries`; `throttles` are answers, not waits."""
+    """Requests of one operation in one unit: `calls` includes `retries`; `throttles` are answers, not waits.
+
+    `refused` were never made: the operation is not on the read-only allow-list.
+    """
 
     service: str
     operation: str
     calls: int = 0
     retries: int = 0
     throttles: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

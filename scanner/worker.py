@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scanner.aws.calls import Lane
 from scanner.aws.clients import Clients
+from scanner.aws.guard import take_refused
 from scanner.aws.outcomes import one_line
 from scanner.aws.settings import DoorSettings
 from scanner.aws.traces import Tell, Wanted, listen
@@ -72,7 +73,7 @@ class _UnitRun:
 
     def finish(self) -> Shard:
         """The unit's shard; where the disk refuses it, all that was asked is a gap that says so."""
-        stats = self.lane.stats
+        stats = (*self.lane.stats, *take_refused())
         cells = self.ledger.cells({one.operation: one.calls for one in stats})
         try:
             return self.writer.finish(cells, stats)

@@ -8,14 +8,13 @@ from functools import lru_cache
 from typing import Any
 
 import botocore.session
-from botocore import xform_name
 from botocore.config import Config
 
+from scanner.aws.guard import guard
 from scanner.aws.models import Models
 from scanner.aws.operations import warm_up
 from scanner.aws.parsers import Factory
 from scanner.aws.settings import DoorSettings
-from scanner.errors import ReadOnlyViolation
 from scanner.model import Keys
 
 # What botocore's own credential providers call: profiles with a role, SSO, web identity, `aws login`.
@@ -101,7 +100,7 @@ def _guarded_session(allowed: frozenset[tuple[str, str]], _: tuple[str | None, .
         session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
     session.register_component("data_loader", Models(allowed))
     session.register_component("response_parser_factory", Factory())
-    _guard(session, allowed)
+    guard(session, allowed)
     return session
 
 
@@ -109,18 +108,8 @@ def chain_session(aws_profile: str | None) -> botocore.session.Session:
     """A session for botocore's own chain of credential providers, which may make the calls that it is made of only."""
     session = botocore.session.Session(profile=aws_profile)
     session.register_component("data_loader", _chain_models())
-    _guard(session, _CHAIN)
+    guard(session, _CHAIN)
     return session
-
-
-def _guard(session: botocore.session.Session, allowed: frozenset[tuple[str, str]]) -> None:
-    def guard(**said: Any) -> None:
-        model = said["model"]
-        called = (model.service_model.service_name, xform_name(model.name))
-        if called not in allowed:
-            raise ReadOnlyViolation(f"{called[0]}:{called[1]} is not on the catalog's read-only allow-list")
-
-    session.register("provide-client-params.*.*", guard)
 
 
 @lru_cache(maxsize=1)

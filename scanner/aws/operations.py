@@ -50,8 +50,8 @@ class Parts:
 def prepare(parts: Parts, method: str) -> Method:
     """A function that makes one call of `client.method(**params)`: same request, same answer, same ClientError."""
     client = parts.client
+    plain = getattr(client, method)  # raises ReadOnlyViolation for what may not be called
     model = _shared_model(client).operation_model(client.meta.method_to_api_mapping[method])
-    plain = getattr(client, method)
     if _is_special(model) or _handlers(client, model, "request-created", "before-send", "response-received"):
         return lambda params: plain(**params)
     return _Operation(parts, model, plain)

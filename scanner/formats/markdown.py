@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
+from scanner.formats.notices import markdown_notices
 from scanner.formats.permissions import permission_sections
 from scanner.formats.text import markdown_cell, markdown_table, shortened
 from scanner.model import Outcome
@@ -53,6 +54,7 @@ def _report(snapshot: Snapshot, limit: int) -> Iterator[str]:
     manifest = snapshot.manifest
     coverage = coverage_of(manifest)
     yield f"# AWS inventory: {markdown_cell(manifest['profile']['name'])}"
+    yield from markdown_notices(manifest)
     yield from _verdict(coverage)
     yield from _summary(manifest, coverage)
     yield from _coverage(manifest, coverage)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from scanner.formats.notices import notice_lines
 from scanner.formats.permissions import permission_lines
 from scanner.formats.text import rich_text, shortened
 from scanner.store.coverage import (
@@ -30,6 +31,7 @@ _TYPES_OF_REGION = 3
 
 def render_summary(snapshot: Snapshot, console: Console, written: Sequence[str] = ()) -> None:
     """Print all of it; `written` names files that were written beside the scan's own."""
+    render_notices(snapshot, console)
     render_gaps(snapshot, console)
     render_found(snapshot, console)
     totals = snapshot.manifest["totals"]
@@ -40,6 +42,12 @@ def render_summary(snapshot: Snapshot, console: Console, written: Sequence[str] 
         say(console, f"Written: {one}")
     say(console, f"Reports: {snapshot.path}")
     say(console, f"  {', '.join([*sorted(snapshot.manifest['files']), MANIFEST])}")
+
+
+def render_notices(snapshot: Snapshot, console: Console) -> None:
+    """Print what a reader must know before anything else."""
+    for text in notice_lines(snapshot.manifest):
+        say(console, text, "bold yellow")
 
 
 def render_gaps(snapshot: Snapshot, console: Console) -> None:

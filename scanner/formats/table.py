@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from scanner.formats.console import console_for
-from scanner.formats.summary import render_found, render_gaps, say
+from scanner.formats.summary import render_found, render_gaps, render_notices, say
 from scanner.formats.text import rich_text
 from scanner.store.snapshots import RECORDS, Snapshot
 
@@ -36,6 +36,7 @@ def write(snapshot: Snapshot, out: BinaryIO, *, limit: int | None = None) -> Non
     text = io.TextIOWrapper(out, encoding="utf-8", newline="\n", write_through=True)
     try:
         console = console_for(text)
+        render_notices(snapshot, console)
         _render_rows(snapshot, console, limit, f"see {_records_file(snapshot)}")
         render_gaps(snapshot, console)
         render_found(snapshot, console)
@@ -45,6 +46,7 @@ def write(snapshot: Snapshot, out: BinaryIO, *, limit: int | None = None) -> Non
 
 def render_table(snapshot: Snapshot, console: Console, limit: int | None = None) -> None:
     """Print the first `limit` resources (default 200) and where the others are."""
+    render_notices(snapshot, console)
     where = f"see {snapshot.path / _records_file(snapshot)}, or: aws-scanner report {snapshot.path} --format csv"
     _render_rows(snapshot, console, limit, where)
 

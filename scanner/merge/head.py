@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +24,7 @@ def scan_id_of(leaves: tuple[Leaf, ...]) -> str:
 def head_of(leaves: tuple[Leaf, ...]) -> dict[str, Any]:
     """All that does not depend on ledger and records."""
     operations = manifests.Operations(CallStats(**one) for leaf in leaves for one in leaf["operations"])
+    refused = sum((Counter(leaf.get("refused_calls", {})) for leaf in leaves), Counter[str]())
     return {
         "scan_id": scan_id_of(leaves),
         "profile": _profile(leaves),
@@ -38,6 +40,7 @@ def head_of(leaves: tuple[Leaf, ...]) -> dict[str, Any]:
         "selection": _selection(leaves),
         "accounts": _accounts(leaves),
         "operations": operations.rows(),
+        "refused_calls": dict(sorted(refused.items())),
         "asides": sorted({tuple(one) for leaf in leaves for one in leaf.get("asides", ())}),
     }
 
