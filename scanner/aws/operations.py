@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from botocore.awsrequest import create_request_object, prepare_request_dict
+from botocore.awsrequest import prepare_request_dict
 from botocore.endpoint import convert_to_response_dict
 from botocore.exceptions import ClientError
+
+from scanner.aws.signing import Request, Scope, scope_of
 
 Handler = Callable[..., Any]
 Method = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -52,7 +53,7 @@ def prepare(parts: Parts, method: str) -> Method:
     client = parts.client
     plain = getattr(client, method)  # raises ReadOnlyViolation for what may not be called
     model = _shared_model(client).operation_model(client.meta.method_to_api_mapping[method])
-    if _is_special(model) or _handlers(client, model, "request-created", "before-send", "response-received"):
+    if _is_special(client, model) or _handlers(client, model, "request-created", "before-send", "response-received"):
         return lambda params: plain(**params)
     return _Operation(parts, model, plain)
 
@@ -74,10 +75,12 @@ def _shared_model(client: Any) -> Any:
 _MODELS: dict[int, Any] = {}
 
 
-def _is_special(model: Any) -> bool:
+def _is_special(client: Any, model: Any) -> bool:
     """Whether botocore does more for this operation than what is written here."""
     return bool(
-        model.http_checksum
+        "payload_signing_enabled" in (client.meta.config.s3 or {})
+        or model.unsigned_payload
+        or model.http_checksum
         or model.request_compression
         or model.has_streaming_input
         or model.has_streaming_output
@@ -97,12 +100,11 @@ def _handlers(client: Any, model: Any, *events: str) -> list[Handler]:
 
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
-    """Where an operation's requests go, and what signs them."""
+    """Where an operation's requests go, and the scope of their signatures."""
 
     url: str
-    host: str
     headers: Mapping[str, str]
-    auth: Any
+    scope: Scope
 
 
 class _Operation:
@@ -116,42 +118,39 @@ class _Operation:
         self._parsing = _handlers(client, model, "before-parse")
         self._after = _handlers(client, model, "after-call")
         self._may_redirect = bool(_handlers(client, model, "needs-retry"))
-        self._signs_specially = bool(_handlers(client, model, "choose-signer", "before-sign"))
+        self._signing = _handlers(client, model, "before-sign")
         self._parser = client._endpoint._response_parser_factory.create_parser(model.service_model.resolved_protocol)
         self._endpoint = self._fixed_endpoint()
 
     def __call__(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        request, context = self._request(dict(params))
+        request = self._request(dict(params))
+        if request is None:
+            return self._plain(**params)  # type: ignore[no-any-return]
         http = self._client._endpoint.http_session.send(request)
         if self._may_redirect and http.status_code in _REDIRECTS:
             return self._plain(**params)  # type: ignore[no-any-return]
         parsed = self._parsed(http)
         for handler in self._after:
-            handler(http_response=http, parsed=parsed, model=self._model, context=context)
+            handler(http_response=http, parsed=parsed, model=self._model, context=request.context)
         if http.status_code >= 300:
-            if "error_code_override" in context:
-                parsed["Error"]["Code"] = context["error_code_override"]
+            if "error_code_override" in request.context:
+                parsed["Error"]["Code"] = request.context["error_code_override"]
             raise ClientError(parsed, self._model.name)  # type: ignore[arg-type]
         return parsed
 
-    def _request(self, params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """The signed request, and the context that botocore's handlers share."""
+    def _request(self, params: dict[str, Any]) -> Request | None:
+        """The signed request; None where its signature is not one that is known here."""
         context = self._new_context()
         for handler in self._building:
             handler(params=params, model=self._model, context=context)
         url, headers = self._endpoint_of(params, context)
         asked = self._client._serializer.serialize_to_request(params, self._model)
         asked["headers"].update(headers)
-        if self._endpoint:
-            # Else the signer works it out of the URL, twice.
-            asked["headers"]["Host"] = self._endpoint.host
         prepare_request_dict(asked, endpoint_url=url, context=context, user_agent=self._parts.agent)
         for handler in self._before:
             handler(model=self._model, params=asked, request_signer=self._client._request_signer, context=context)
-        request = create_request_object(asked)
-        request.stream_output = False
-        self._sign(request)
-        return self._client._endpoint.prepare_request(request), context
+        request = Request.of(asked)
+        return request if self._sign(request) else None
 
     def _new_context(self) -> dict[str, Any]:
         meta = self._client.meta
@@ -166,26 +165,20 @@ class _Operation:
 
     def _fixed_endpoint(self) -> _Endpoint | None:
         """The endpoint of an operation whose endpoint does not hang on its parameters; else None."""
-        model = self._model
-        by_params = model.context_parameters or model.operation_context_parameters
-        if by_params or self._signs_specially or _handlers(self._client, model, "before-endpoint-resolution"):
+        client, model = self._client, self._model
+        by_params = model.context_parameters or model.operation_context_parameters or self._signing
+        if by_params or _handlers(client, model, "choose-signer", "before-endpoint-resolution"):
             return None
         if model.static_context_parameters:
             return self._resolved_endpoint()
         self._parts.endpoint = self._parts.endpoint or self._resolved_endpoint()
         return self._parts.endpoint
 
-    def _resolved_endpoint(self) -> _Endpoint:
-        model, context = self._model, self._new_context()
-        url, headers, _ = self._client._resolve_endpoint_ruleset(model, {}, context)
-        signer = self._client._request_signer
-        signing = context.get("signing", {})
-        auth = signer.get_auth_instance(
-            signing_name=signing.get("signing_name", signer.signing_name),
-            region_name=signing.get("region", signer.region_name),
-            signature_version=signer._choose_signer(model.name, "standard", context),
-        )
-        return _Endpoint(url, urlsplit(url).netloc.rpartition("@")[2], headers, auth)
+    def _resolved_endpoint(self) -> _Endpoint | None:
+        context = self._new_context()
+        url, headers, _ = self._client._resolve_endpoint_ruleset(self._model, {}, context)
+        scope = scope_of(self._client._request_signer, self._model.name, context)
+        return _Endpoint(url, headers, scope) if scope else None
 
     def _endpoint_of(self, params: Mapping[str, Any], context: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
         if self._endpoint:
@@ -195,11 +188,27 @@ class _Operation:
             context["endpoint_properties"] = properties
         return url, headers
 
-    def _sign(self, request: Any) -> None:
-        if self._endpoint:
-            self._endpoint.auth.add_auth(request)
-        else:
-            self._client._request_signer.sign(self._model.name, request)
+    def _sign(self, request: Request) -> bool:
+        """Sign with the client's credentials of this moment; whether that could be done."""
+        signer, scope = self._client._request_signer, self._endpoint.scope if self._endpoint else None
+        if scope is None:
+            said = {"signing_name": signer.signing_name, "region_name": signer.region_name}
+            version = signer._choose_signer(self._model.name, "standard", request.context)
+            for handler in self._signing:
+                handler(
+                    request=request,
+                    signature_version=version,
+                    request_signer=signer,
+                    operation_name=self._model.name,
+                    **said,
+                )
+            scope = scope_of(signer, self._model.name, request.context)
+        if scope is None:
+            return False
+        scope.sign(request, signer._credentials.get_frozen_credentials())
+        if request.method not in ("GET", "HEAD", "OPTIONS"):
+            request.headers["Content-Length"] = str(len(request.body or b""))
+        return True
 
     def _parsed(self, http: Any) -> dict[str, Any]:
         answer: Any = convert_to_response_dict(http, self._model)
