@@ -10,6 +10,7 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
+from scanner.aws.connections import shorten
 from scanner.aws.guard import guard
 from scanner.aws.models import Models
 from scanner.aws.operations import warm_up
@@ -61,7 +62,7 @@ class Clients:
 
     def _make(self, keys: Keys, region: str, service: str) -> Any:
         make: Any = self._session.create_client
-        return make(
+        client = make(
             service,
             region_name=region,
             endpoint_url=self._settings.endpoint_url,
@@ -70,6 +71,8 @@ class Clients:
             aws_session_token=keys.token,
             config=self._config,
         )
+        shorten(client._endpoint.http_session)
+        return client
 
 
 def client_config(settings: DoorSettings) -> Config:

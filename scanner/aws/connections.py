@@ -1,0 +1,168 @@
+"""urllib3's connections with less done for each request: one send, headers without an e-mail parser, one TLS trust.
+
+Pools, timeouts, proxies, reading of bodies and what is an error stay urllib3's and botocore's. Only requests made by
+`scanner.aws.operations` take the short way; all others go as botocore has them.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from types import FunctionType
+from typing import Any
+
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
+from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool, PoolManager
+from urllib3.util.ssl_ import create_urllib3_context
+
+_trust = threading.Lock()
+
+
+class _Head:
+    """The headers of an answer. http.client looks for a few of them, urllib3 takes all."""
+
+    def __init__(self, file: Any, **_: Any) -> None:
+        self.fields: list[tuple[str, str]] = []
+        for line in http.client._read_headers(file)[:-1]:  # type: ignore[attr-defined]
+            text = line.decode("iso-8859-1").rstrip("\r\n")
+            name, _, value = text.partition(":")
+            if text[:1] in (" ", "\t") and self.fields:
+                name, begun = self.fields.pop()
+                value = f"{begun} {text}"
+            self.fields.append((name, value.strip()))
+        self._first = {name.lower(): value for name, value in reversed(self.fields)}
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The first header of this name."""
+        return self._first.get(name.lower(), default)
+
+
+class _Answer(http.client.HTTPResponse):
+    # Python's own, with another parser of headers: the one of e-mail takes more time than all else in it.
+    begin = FunctionType(http.client.HTTPResponse.begin.__code__, {**vars(http.client), "parse_headers": _Head})
+
+
+class _Short:
+    """A connection that sends a prepared request in one piece and keeps no state between request and answer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._asked: tuple[str, str, dict[str, Any]] | None = None
+
+    def request(
+        self, method: str, url: str, body: Any = None, headers: Any = None, *, chunked: bool = False, **options: Any
+    ) -> None:
+        """Send a request; one that was not made by `scanner.aws.signing.Request` as botocore does."""
+        here: Any = self
+        self._asked = None
+        if type(headers) is not dict or chunked:
+            super().request(method, url, body, headers, chunked=chunked, **options)  # type: ignore[misc]
+            return
+        if here.sock is None:
+            here.connect()
+        here.sock.settimeout(here.timeout)
+        self._asked = method, url, options
+        here.sock.sendall(_message(method, url, headers, body))
+
+    def getresponse(self) -> HTTPResponse:
+        """The answer, its body still to be read."""
+        here: Any = self
+        if self._asked is None:
+            return super().getresponse()  # type: ignore[misc,no-any-return]
+        (method, url, options), self._asked = self._asked, None
+        here.sock.settimeout(here.timeout)
+        shutdown, answer = here.sock.shutdown, _Answer(here.sock, method=method)
+        try:
+            answer.begin()
+        except (OSError, http.client.HTTPException):
+            # As after any failure, urllib3's pool drops the connection.
+            answer.close()
+            raise
+        if answer.will_close:
+            here.close()
+        return HTTPResponse(
+            body=answer,
+            headers=HTTPHeaderDict(answer.headers.fields),  # type: ignore[attr-defined]
+            status=answer.status,
+            version=answer.version,
+            reason=answer.reason,
+            original_response=answer,
+            request_method=method,
+            request_url=url,
+            sock_shutdown=shutdown,
+            **options,
+        )
+
+
+def _message(method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    """A whole request. Raises ValueError where a line break would smuggle in a header."""
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    if "Accept-Encoding" not in headers:
+        lines.append("Accept-Encoding: identity")
+    head = "\r\n".join(lines)
+    if not len(lines) - 1 == head.count("\r") == head.count("\n"):
+        raise ValueError("a line break in a header")
+    return f"{head}\r\n\r\n".encode() + (body or b"")
+
+
+class _Http(_Short, AWSHTTPConnection): ...  # type: ignore[misc]
+
+
+class _Https(_Short, AWSHTTPSConnection):  # type: ignore[misc]
+    def connect(self) -> None:
+        """Connect; certificates are checked against an authority file that is read once, not for each connection."""
+        if self.ca_certs and self.proxy is None and self.cert_file is None and self.cert_reqs == "CERT_REQUIRED":
+            context = _trusting(self.ca_certs)
+            if context:
+                self.ssl_context, self.ca_certs = context, None
+        super().connect()
+
+
+def _trusting(authorities: str) -> ssl.SSLContext | None:
+    """What checks certificates against a file of authorities; None where it cannot be read, as urllib3 then tells."""
+    try:
+        with _trust:
+            return _context(authorities, os.stat(authorities).st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=4)
+def _context(authorities: str, _: int) -> ssl.SSLContext:
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    context.load_verify_locations(authorities)
+    return context
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+class _Pools(PoolManager):
+    """The pools of one client, which nearly always asks one host."""
+
+    _last: tuple[str, Any] = ("", None)
+
+    def connection_from_url(self, url: str, pool_kwargs: Any = None) -> Any:
+        """The pool of a URL's host."""
+        origin, (known, pool) = "/".join(url.split("/", 3)[:3]), self._last
+        if origin != known or pool_kwargs or pool.pool is None:
+            pool = super().connection_from_url(url, pool_kwargs)
+            self._last = (origin, pool)
+        return pool
+
+
+def shorten(session: Any) -> None:
+    """Give one of botocore's HTTP sessions these connections."""
+    classes = {"http": _HttpPool, "https": _HttpsPool}
+    session._pool_classes_by_scheme = classes
+    session._manager = _Pools(**session._manager.connection_pool_kw)
+    session._manager.pool_classes_by_scheme = classes
