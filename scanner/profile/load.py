@@ -11,22 +11,15 @@ from typing import Any
 
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-)
 
 from scanner.catalog import Catalog, load_catalog
 from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked
 from scanner.errors import ProfileError
+from scanner.profile.environment import ENV_PREFIX, layered
 from scanner.profile.flags import Flags, for_all_accounts
 from scanner.profile.model import Folders, Profile, ProfileFields
 from scanner.profile.problems import Problem, in_words, nearest, unknown_words
 
-ENV_PREFIX = "AWS_SCANNER__"
 CONFIG_DIR = Path("config")
 _MAX_BYTES = 1 << 20
 
@@ -89,11 +82,9 @@ def load_profile(
         raise ProfileError(problems)
     named = {"name": file.path.stem} if file.path else {}
     try:
-        settings = _layered({**named, **file.doc}, overrides)
+        settings = layered({**named, **file.doc}, overrides)
     except ValidationError as error:
         raise ProfileError([_blame(one, overrides, flags) for one in in_words(error, ProfileFields)]) from None
-    except SettingsError as error:
-        raise ProfileError([f"environment: {' '.join(str(error).split())}"]) from None
     blamed = [_blame(one, overrides, flags) for one in unknown_words(settings, catalog)]
     if blamed:
         raise ProfileError(blamed)
@@ -144,26 +135,6 @@ def _catalog_dirs(doc: Mapping[str, Any], overrides: Mapping[str, Any]) -> tuple
 
 
 _FOLDERS = TypeAdapter[list[Path]](Folders)
-
-
-def _layered(doc: Mapping[str, Any], overrides: Mapping[str, Any]) -> BaseSettings:
-    class Settings(BaseSettings, ProfileFields):
-        model_config = SettingsConfigDict(
-            env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, coerce_numbers_to_str=True
-        )
-
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' own signature
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, InitSettingsSource(settings_cls, dict(doc))
-
-    return Settings(**overrides)
 
 
 def _read(ref: str | Path | None) -> _File:

@@ -20,10 +20,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import NoDecode
 
 from scanner import executors, filters
 from scanner.model import Cell, Chosen, Outcome, TagFilter
+
+
+class AsWritten:
+    """Marks a field whose environment variable is read by its own validator, and not as JSON."""
 
 
 class Strict(BaseModel):
@@ -43,8 +46,8 @@ def _list(value: Any) -> Any:
     return value
 
 
-Words = Annotated[list[str], NoDecode, BeforeValidator(_list)]
-Folders = Annotated[list[Path], NoDecode, BeforeValidator(_list)]
+Words = Annotated[list[str], AsWritten, BeforeValidator(_list)]
+Folders = Annotated[list[Path], AsWritten, BeforeValidator(_list)]
 # Not \w: letters of all alphabets are none in AWS, and take a fifth of the program's start to compile.
 _WORD = "A-Za-z0-9_"
 _SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -83,7 +86,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 Tags = Annotated[
     list[TagFilter],
-    NoDecode,
+    AsWritten,
     BeforeValidator(tag_filters),
     Field(json_schema_extra={"items": {}, "type": ["array", "object"]}),
 ]
