@@ -10,6 +10,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from scanner import manifest as ledgers
+from scanner.aws.limits import Budgets, budgets
+from scanner.aws.pace import sweep
 from scanner.aws.preload import SERVICES_VARIABLE
 from scanner.aws.settings import DoorSettings
 from scanner.aws.traces import Wanted
@@ -19,8 +21,8 @@ from scanner.executors import get as get_executor
 from scanner.filters import digest
 from scanner.plan import select_types
 from scanner.profile import LoadedProfile
-from scanner.store.cache import Cache, cache_folder
-from scanner.store.files import check_writable, make_private_dir
+from scanner.store.cache import Cache, cache_folder, default_cache_dir
+from scanner.store.files import check_writable, make_private_dir, refuse_foreign
 from scanner.store.journal import SHARDS
 from scanner.store.locks import lock_folder
 from scanner.worker import WorkSpec
@@ -38,21 +40,35 @@ def warm_up(loaded: LoadedProfile, catalog: Catalog) -> None:
     start()
 
 
-def door_settings(loaded: LoadedProfile) -> DoorSettings:
-    """The profile's patience and pace, as the door to AWS takes them."""
-    retry, limits = loaded.profile.retry, loaded.profile.limits
+def door_settings(loaded: LoadedProfile, warn: Callable[[str], None] | None = None) -> DoorSettings:
+    """The profile's patience and pace, as the door to AWS takes them. With `warn`: budgets are shared with others."""
+    retry = loaded.profile.retry
     return DoorSettings(
         endpoint_url=loaded.profile.endpoint_url,
-        max_attempts=retry.max_attempts,
-        initial_wait_s=retry.initial_wait_s,
-        max_wait_s=retry.max_wait_s,
-        connect_timeout_s=retry.connect_timeout_s,
-        read_timeout_s=retry.read_timeout_s,
-        call_deadline_s=retry.call_deadline_s,
-        rate_per_s=limits.rate_per_s,
-        burst=limits.burst,
+        **{name: getattr(retry, name) for name in type(retry).model_fields},
+        budgets=budgets_of(loaded),
+        paces=_paces_folder(warn) if warn else "",
         connections=3 * loaded.profile.execution.service_workers,
     )
+
+
+def budgets_of(loaded: LoadedProfile) -> Budgets:
+    """What AWS documents, under the profile's `limits`."""
+    limits = loaded.profile.limits
+    said = {name: (one.rate_per_s, one.burst) for name, one in limits.services.items()}
+    return budgets().under({"": (limits.rate_per_s, limits.burst), **said}, limits.share)
+
+
+def _paces_folder(warn: Callable[[str], None]) -> str:
+    """Where processes share their budgets; "" (with a warning) where they cannot, and each has its own."""
+    try:
+        folder = make_private_dir(default_cache_dir() / "paces")
+        refuse_foreign(folder.parent)
+        sweep(folder)
+    except (SnapshotError, OSError) as error:
+        warn(f"limits: {error}; each process keeps to the budgets by itself")
+        return ""
+    return str(folder)
 
 
 def open_cache(loaded: LoadedProfile, warn: Callable[[str], None]) -> Cache | None:

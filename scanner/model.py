@@ -122,6 +122,7 @@ class Cell:
     affected: int = 0  # of the per-resource calls in this cell, how many ended in this outcome
     named_region: bool = True
     refusals: tuple[tuple[str, str], ...] = ()  # AWS's denials among them: the action it named, and what forbids it
+    duplicates: int = 0  # of `resources`, how many AWS gave more than once
 
     @property
     def is_gap(self) -> bool:
@@ -150,6 +151,7 @@ class LedgerLine:
     affected: int
     seen_at: str
     cached: bool
+    duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True)

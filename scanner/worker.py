@@ -23,7 +23,7 @@ from scanner.catalog.arns import ArnParser
 from scanner.catalog.spec import ResourceType
 from scanner.collectors.ledger import Ledger
 from scanner.collectors.services import Pools, TypeScan
-from scanner.collectors.tagging import TaggingScan
+from scanner.collectors.tagging import GET_RESOURCES, TaggingScan
 from scanner.errors import GapError, SnapshotError
 from scanner.filters import sift
 from scanner.model import Beat, Job, Note, Outcome, Shard, Unit
@@ -76,12 +76,17 @@ class _UnitRun:
         stats = (*self.lane.stats, *take_refused())
         cells = self.ledger.cells({one.operation: one.calls for one in stats})
         try:
-            return self.writer.finish(cells, stats)
+            return self.writer.finish(cells, stats, self._lists())
         except SnapshotError as error:
             self.writer.discard()
             why = one_line(str(error))
             gaps = (replace(one, outcome=Outcome.ERROR, resources=0, code="NotWritten", message=why) for one in cells)
             return Shard(self.unit.name, None, 0, tuple(gaps), stats)
+
+    def _lists(self) -> frozenset[tuple[str, str]]:
+        """The cells that records come from."""
+        lists = {(kind.resource_type, kind.list.operation) for kind in self.kinds.values()}
+        return frozenset(lists | {("*", GET_RESOURCES.operation)})
 
 
 @dataclass(frozen=True, slots=True)

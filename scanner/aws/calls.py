@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
 import jmespath
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
-from scanner.aws.limiter import Limiter
+from scanner.aws.deadlines import Deadline
+from scanner.aws.limiter import Paces
 from scanner.aws.operations import Method, Parts, prepare
 from scanner.aws.outcomes import Verdict, verdict
 from scanner.aws.settings import DoorSettings
@@ -26,6 +28,13 @@ from scanner.model import CallStats, Outcome, Unit
 
 Page = dict[str, Any]
 
+_TIRED_AFTER = 3
+# ValueError and kin: botocore's parsers raise them on answers that are not what the model says.
+_FAILURES = (
+    aws.BotoCoreError, aws.ClientError, ResponseParserError,
+    ValueError, TypeError, AttributeError, KeyError, IndexError,
+)  # fmt: skip
+
 
 class Absent(Exception):
     """AWS answered with one of the codes in `Call.none`: the thing asked for does not exist, and that is the answer."""
@@ -35,18 +44,32 @@ class _Transient(GapError):
     """A failure that another attempt may mend."""
 
 
+@dataclass(slots=True)
+class _Open:
+    """A call under way. `due`: when it must be done (None: its first attempt has no turn yet); `last`: what failed."""
+
+    since: float
+    operation: str
+    cell_due: float
+    due: float | None = None
+    last: GapError | None = None
+
+
 class Lane:
     """All calls to one account, region and service: one client, one pace, one count. `unit` says whose, in traces."""
 
     def __init__(self, client: Any, settings: DoorSettings, unit: Unit | None = None) -> None:
         self._parts = Parts(client)
         self._settings = settings
-        self._limiter = Limiter(settings.rate_per_s, settings.burst)
+        self._paces = Paces(settings, client, unit)
         self._stats: dict[str, CallStats] = {}
         self._methods: dict[str, Method] = {}
-        self._open: dict[int, tuple[float, str]] = {}
+        self._open: dict[int, _Open] = {}
+        self._cells: dict[int, float] = {}  # until when a cell's calls may be made
+        self._has_cells = unit is not None
+        self._failures: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._wait = self._limiter.acquire
+        self._wait = self._turn
         self._try: Attempt = self._attempt
         self._tracer = tracer_for(client, unit)
         if self._tracer:
@@ -63,7 +86,7 @@ class Lane:
     @property
     def oldest(self) -> tuple[float, str] | None:
         """The call that has waited for its answer longest: since when (monotonic seconds), and its operation."""
-        return min(self._open.copy().values(), default=None)
+        return min(((one.since, one.operation) for one in self._open.copy().values()), default=None)
 
     def pages(self, call: Call, params: Mapping[str, Any]) -> Iterator[Page]:
         """Every page of a call. Raises GapError after the pages that came; Absent for the call's `none` codes."""
@@ -74,7 +97,7 @@ class Lane:
         for number in count(1):
             page = self.once(call, asked, number)
             yield page
-            tokens = _next_tokens(call, page)
+            tokens = next_tokens(call, page)
             if not tokens:
                 return
             mark = repr(sorted(tokens.items()))
@@ -85,50 +108,102 @@ class Lane:
 
     def once(self, call: Call, params: Mapping[str, Any], number: int = 1) -> Page:
         """One answered request, after as many attempts as the settings allow. Raises GapError or Absent."""
-        retrying = self._tired if self._limiter.is_tired else self._patient
         thread = threading.get_ident()
-        self._open[thread] = (time.monotonic(), call.operation)
+        asked = self._begun(call)
+        retrying = self._tired if self._is_tired(call.operation) else self._patient
+        self._open[thread] = asked
         if self._tracer:
             self._tracer.begin(call, number)
         try:
             page: Page = retrying(self._try, call, params)
-        except _Transient as gap:
-            self._limiter.gave_up()
-            raise GapError(gap.outcome, gap.code, gap.message) from None
+        except GapError as gap:
+            if isinstance(gap, _Transient) or isinstance(asked.last, _Transient):
+                self._gave_up(call.operation)
+            raise _final(gap) from None
         finally:
             del self._open[thread]
-        self._limiter.succeeded()
+        if self._failures:
+            self._failures.pop("", None)
+            self._failures.pop(call.operation, None)
         return page
+
+    def _begun(self, call: Call) -> _Open:
+        """A call that begins now. Raises GapError where its cell's time is over."""
+        now = time.monotonic()
+        # Outside of a scan's units, where credentials are renewed for as long as it takes, there are no cells.
+        cell_due = now + self._settings.cell_deadline_s if self._has_cells else math.inf
+        asked = _Open(now, call.operation, self._cells.setdefault(id(call), cell_due))
+        if now >= asked.cell_due:
+            raise self._cell_is_over(asked)
+        return asked
 
     def _retrying(self, attempts: int) -> Retrying:
         settings = self._settings
         return Retrying(
-            stop=stop_after_attempt(attempts) | stop_after_delay(settings.call_deadline_s),
+            stop=lambda state: state.attempt_number >= attempts or self._is_over(state.upcoming_sleep),
             wait=wait_random_exponential(settings.initial_wait_s, settings.max_wait_s),
             retry=retry_if_exception_type(_Transient),
             before_sleep=self._count_retry,
             reraise=True,
         )
 
+    def _is_over(self, wait_s: float) -> bool:
+        """Whether this thread's call would be overdue after a pause."""
+        due = self._open[threading.get_ident()].due
+        return due is not None and time.monotonic() + wait_s >= due
+
+    def _turn(self) -> None:
+        """Wait for this thread's turn. Raises GapError where it does not come before the call, or its cell, is due."""
+        asked = self._open[threading.get_ident()]
+        until = asked.cell_due if asked.due is None else asked.due
+        if not self._paces.of(asked.operation).acquire(until - time.monotonic()):
+            raise _final(asked.last) if asked.last else self._cell_is_over(asked)
+        if asked.due is None:
+            # From here on: what a pace of our own costs is no fault of the server's.
+            asked.due = min(asked.cell_due, time.monotonic() + self._settings.call_deadline_s)
+
     def _attempt(self, call: Call, params: Mapping[str, Any]) -> Page:
+        asked = self._open[threading.get_ident()]
         self._wait()
         self._count(call, calls=1)
-        try:
-            page: Page = self._method(call.operation)(params)
-        except (aws.BotoCoreError, aws.ClientError, ResponseParserError, ValueError, KeyError, TypeError) as error:
-            # ValueError and kin: botocore's parsers raise them on answers that are not what the model says.
-            if isinstance(error, aws.ClientError) and error.response.get("Error", {}).get("Code") in call.none:
-                raise Absent from None
-            raise self._gap(call, verdict(error, call.off)) from None
-        headers = page.pop("ResponseMetadata", {}).get("HTTPHeaders", {})
-        if not page and "html" in headers.get("content-type", ""):
-            # Without a single member of the model: a proxy or captive portal answered.
-            raise _Transient(Outcome.MALFORMED, "HtmlAnswer", "the answer was a web page, not AWS's")
+        with Deadline(asked.due or asked.cell_due) as deadline:
+            try:
+                page: Page = self._method(call.operation)(params)
+            except _FAILURES as error:
+                if deadline.is_over:
+                    raise self._too_late(asked) from None
+                if isinstance(error, aws.ClientError) and error.response.get("Error", {}).get("Code") in call.none:
+                    raise Absent from None
+                asked.last = self._gap(call, verdict(error, call.off))
+                raise asked.last from None
+        if deadline.is_over:
+            raise self._too_late(asked)
+        self._paces.of(call.operation).succeeded()
+        page.pop("ResponseMetadata", None)
         return page
+
+    def _too_late(self, asked: _Open) -> GapError:
+        if time.monotonic() >= asked.cell_due:
+            return self._cell_is_over(asked)
+        message = f"no whole answer of {asked.operation} after {self._settings.call_deadline_s:g} s"
+        return _Transient(Outcome.TIMEOUT, "CallDeadline", message)
+
+    def _cell_is_over(self, asked: _Open) -> GapError:
+        message = f"{asked.operation} was not done after {self._settings.cell_deadline_s:g} s; what came is kept"
+        return GapError(Outcome.TIMEOUT, "CellDeadline", message)
+
+    def _is_tired(self, operation: str) -> bool:
+        """Whether several calls in a row used up all attempts: the next ones are asked once, so that a scan ends."""
+        return max(self._failures.get(operation, 0), self._failures.get("", 0)) >= _TIRED_AFTER
+
+    def _gave_up(self, operation: str) -> None:
+        with self._lock:
+            for name in ("", operation):
+                self._failures[name] = self._failures.get(name, 0) + 1
 
     def _gap(self, call: Call, found: Verdict) -> GapError:
         if found.outcome is Outcome.THROTTLED:
-            self._limiter.throttled()
+            self._paces.of(call.operation).throttled()
             self._count(call, throttles=1)
         kind = _Transient if found.transient else GapError
         return kind(found.outcome, found.code, found.message, found.refusal)
@@ -152,9 +227,22 @@ class Lane:
             )
 
 
-def _next_tokens(call: Call, page: Page) -> dict[str, Any]:
-    """The parameters of the next page; empty where this was the last (a token on `more: false` is no page)."""
-    if not call.input_tokens or (call.more and not jmespath.search(call.more, page)):
+def _final(gap: GapError) -> GapError:
+    return GapError(gap.outcome, gap.code, gap.message)
+
+
+def next_tokens(call: Call, page: Page) -> dict[str, Any]:
+    """The parameters of the next page; empty where this was the last (a token on `more: false` is no page).
+
+    Raises GapError where AWS says that there is more, and not how to get it.
+    """
+    if not call.input_tokens:
+        return {}
+    more = jmespath.search(call.more, page) if call.more else None
+    if call.more and not more:
         return {}
     found = (jmespath.search(path, page) for path in call.output_tokens)
-    return {name: value for name, value in zip(call.input_tokens, found, strict=True) if value}
+    tokens = {name: value for name, value in zip(call.input_tokens, found, strict=True) if value}
+    if more and not tokens:
+        raise GapError(Outcome.TRUNCATED, "NoToken", f"{call.api} said that there is more, and gave no token for it")
+    return tokens

@@ -19,6 +19,8 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool, PoolManager
 from urllib3.util.ssl_ import create_urllib3_context
 
+from scanner.aws.deadlines import Watched, WatchedTls
+
 _trust = threading.Lock()
 
 
@@ -109,10 +111,10 @@ def _message(method: str, target: str, headers: Mapping[str, str], body: bytes |
     return f"{head}\r\n\r\n".encode() + (body or b"")
 
 
-class _Http(_Short, AWSHTTPConnection): ...  # type: ignore[misc]
+class _Http(Watched, _Short, AWSHTTPConnection): ...  # type: ignore[misc]
 
 
-class _Https(_Short, AWSHTTPSConnection):  # type: ignore[misc]
+class _Trusting(_Short, AWSHTTPSConnection):  # type: ignore[misc]
     def connect(self) -> None:
         """Connect; certificates are checked against an authority file that is read once, not for each connection."""
         if self.ca_certs and self.proxy is None and self.cert_file is None and self.cert_reqs == "CERT_REQUIRED":
@@ -120,6 +122,9 @@ class _Https(_Short, AWSHTTPSConnection):  # type: ignore[misc]
             if context:
                 self.ssl_context, self.ca_certs = context, None
         super().connect()
+
+
+class _Https(WatchedTls, _Trusting): ...  # type: ignore[misc]
 
 
 def _trusting(authorities: str) -> ssl.SSLContext | None:

@@ -1,56 +1,115 @@
-"""The pace of calls to one account, region and service: a token bucket that yields when AWS throttles (AIMD)."""
+"""The pace of calls that share a budget: a token bucket that yields when AWS throttles (AIMD)."""
 
 from __future__ import annotations
 
-import threading
+import math
 import time
+from typing import Any
+
+from scanner.aws.limits import Budget
+from scanner.aws.pace import OwnSlot, SharedSlot, State, slot_of
+from scanner.aws.settings import DoorSettings
+from scanner.model import Unit
 
 _FLOOR_PER_S = 1.0
-_TIRED_AFTER = 3
+_SLOWER, _FASTER = 0.7, 0.02
+_LEASE_S = 1.0  # how long tokens that were fetched together are good
+_LEASE_MAX = 10
+_STALE_S = 60.0  # after so long without a call nothing is known of AWS's mood
 
 
 class Limiter:
-    """Shared by all threads that call one account, region and service.
+    """Shared, through its slot, by all threads and processes that call one account, region and service.
 
-    A throttle takes 30 % off the rate, each success gives a little back, up to `rate_per_s` again.
+    A throttle takes 30 % off the rate for all of them, each success gives a little back, up to the budget again.
+    While there are plenty of tokens a process fetches some at once: the slot's file is not opened for each call.
     """
 
-    def __init__(self, rate_per_s: float, burst: int) -> None:
-        self._ceiling = self._rate = rate_per_s
-        self._burst = self._tokens = float(burst)
-        self._updated = time.monotonic()
-        self._failures = 0
-        self._lock = threading.Lock()
+    def __init__(self, budget: Budget, slot: OwnSlot | SharedSlot) -> None:
+        self._rate, self._burst, self._slot = budget.rate_per_s, float(budget.burst), slot
+        self._leased: list[float] = []  # until when each token is good; list operations are atomic
+        self._slowed = False
 
-    def acquire(self) -> None:
-        """Wait for a turn; turns are handed out in order, so waiting threads do not crowd."""
-        with self._lock:
-            now = time.monotonic()
-            self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
-            self._updated = now
-            self._tokens -= 1.0
-            wait_s = -self._tokens / self._rate
+    def acquire(self, patience_s: float = math.inf) -> bool:
+        """Wait for a turn; turns are handed out in order. False, at once, where it would not come in time."""
+        try:
+            if self._leased.pop() > time.monotonic():
+                return True
+            self._leased.clear()
+        except IndexError:
+            pass
+        wait_s = self._slot.change(lambda state: self._take(state, patience_s))
+        if wait_s > patience_s:
+            return False
         if wait_s > 0:
             time.sleep(wait_s)
+        return True
 
     def succeeded(self) -> None:
-        """A call was answered: speed up a little, and be patient again."""
-        with self._lock:
-            self._failures = 0
-            self._rate = min(self._ceiling, self._rate + 0.02 * self._ceiling)
+        """A call was answered: speed up a little, if a throttle had slowed us down."""
+        if self._slowed:
+            self._slot.change(self._speed_up)
 
     def throttled(self) -> None:
         """AWS asked for less."""
-        with self._lock:
-            self._rate = max(_FLOOR_PER_S, self._rate * 0.7)
-            self._tokens = min(self._tokens, 0.0)
+        self._leased.clear()
+        self._slot.change(self._slow_down)
 
-    def gave_up(self) -> None:
-        """A call failed after all its attempts."""
-        with self._lock:
-            self._failures += 1
+    def _take(self, state: State, patience_s: float) -> float:
+        """Take a token, or a few; the seconds until it is ours."""
+        self._refill(state)
+        rate = self._pace(state)
+        wait_s = max(0.0, (1.0 - state.tokens) / rate)
+        if wait_s > patience_s:
+            return wait_s
+        fetched = max(1, min(_LEASE_MAX, int(state.tokens / 10))) if state.tokens > 1 else 1
+        state.tokens -= fetched
+        if fetched > 1:
+            self._leased.extend([state.at + _LEASE_S] * (fetched - 1))
+        return wait_s
 
-    @property
-    def is_tired(self) -> bool:
-        """Whether several calls in a row used up all attempts: the next ones are asked once, so that a scan ends."""
-        return self._failures >= _TIRED_AFTER
+    def _slow_down(self, state: State) -> float:
+        self._refill(state)
+        state.factor = max(min(1.0, _FLOOR_PER_S / self._rate), state.factor * _SLOWER)
+        state.tokens = min(state.tokens, 0.0)
+        self._slowed = True
+        return state.factor
+
+    def _speed_up(self, state: State) -> float:
+        self._refill(state)
+        state.factor = min(1.0, state.factor + _FASTER)
+        self._slowed = state.factor < 1.0
+        return state.factor
+
+    def _refill(self, state: State) -> None:
+        now = time.monotonic()
+        if now - state.at > _STALE_S:
+            state.tokens, state.factor = self._burst, 1.0
+        state.tokens = min(self._burst, state.tokens + (now - state.at) * self._pace(state))
+        state.at = now
+        self._slowed = state.factor < 1.0
+
+    def _pace(self, state: State) -> float:
+        return self._rate * state.factor
+
+
+class Paces:
+    """The limiters of one client's operations; those of one bucket are one."""
+
+    def __init__(self, settings: DoorSettings, client: Any, unit: Unit | None) -> None:
+        self._settings, self._service = settings, str(client.meta.service_model.service_name)
+        self._account = unit.account.id if unit else ""
+        self._place = f"{client.meta.region_name} {self._service} {client.meta.endpoint_url}"
+        self._limiters: dict[str, Limiter] = {}
+
+    def of(self, operation: str) -> Limiter:
+        """The limiter of an operation."""
+        return self._limiters.get(operation) or self._made(operation)
+
+    def _made(self, operation: str) -> Limiter:
+        budget = self._settings.budgets.of(self._service, operation)
+        folder = self._settings.paces if self._account else ""
+        slot = slot_of(folder, self._account or str(id(self)), f"{self._place} {budget.bucket}")
+        # Two threads may make one each: they share the slot.
+        made = self._limiters[operation] = Limiter(budget, slot)
+        return made

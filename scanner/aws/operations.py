@@ -15,6 +15,7 @@ from botocore.awsrequest import prepare_request_dict
 from botocore.endpoint import convert_to_response_dict
 from botocore.exceptions import ClientError
 
+from scanner.aws.answers import check_error
 from scanner.aws.signing import Request, Scope, scope_of
 
 Handler = Callable[..., Any]
@@ -132,7 +133,10 @@ class _Operation:
         parsed = self._parsed(http)
         for handler in self._after:
             handler(http_response=http, parsed=parsed, model=self._model, context=request.context)
-        if http.status_code >= 300:
+        # S3 says 200 to some errors; a handler of botocore finds them.
+        status = int(parsed["ResponseMetadata"]["HTTPStatusCode"])
+        if status >= 300:
+            check_error(parsed, http.status_code, status)
             if "error_code_override" in request.context:
                 parsed["Error"]["Code"] = request.context["error_code_override"]
             raise ClientError(parsed, self._model.name)  # type: ignore[arg-type]

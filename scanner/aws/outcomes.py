@@ -81,7 +81,22 @@ def verdict(error: Exception, off: tuple[str, ...] = ()) -> Verdict:
         return Verdict(Outcome.CREDENTIALS, code, message)
     if isinstance(error, ResponseParserError) or not isinstance(error, aws.BotoCoreError):
         return Verdict(Outcome.MALFORMED, code, message, transient=True)
-    return Verdict(Outcome.ERROR, code, message, transient=isinstance(error, aws.HTTPClientError))
+    if _is_cut(error):
+        return Verdict(Outcome.MALFORMED, "TruncatedAnswer", "the connection ended in the middle of the answer", True)
+    return Verdict(Outcome.ERROR, code, message, transient=_may_pass(error, message))
+
+
+def _is_cut(error: aws.BotoCoreError) -> bool:
+    """Whether an answer broke off after its headers: a chunked body without its end."""
+    cause = str(error.kwargs.get("error", "")) if isinstance(error, aws.ConnectionClosedError) else ""
+    return "IncompleteRead" in cause or "InvalidChunkLength" in cause
+
+
+def _may_pass(error: aws.BotoCoreError, message: str) -> bool:
+    """Whether a network failure may be gone with the next attempt; a certificate that is refused stays so."""
+    if isinstance(error, aws.SSLError):
+        return "CERTIFICATE_VERIFY_FAILED" not in message
+    return isinstance(error, aws.HTTPClientError | aws.EndpointConnectionError | aws.ProxyConnectionError)
 
 
 def _of_answer(error: aws.ClientError, off: tuple[str, ...]) -> Verdict:
@@ -95,6 +110,8 @@ def _of_answer(error: aws.ClientError, off: tuple[str, ...]) -> Verdict:
         return Verdict(Outcome.THROTTLED, code, message, transient=True)
     if status >= 500:
         return Verdict(Outcome.ERROR, code, message or f"HTTP {status}", transient=True)
+    if not code:
+        return Verdict(Outcome.MALFORMED, "NoErrorCode", f"HTTP {status} without an error of AWS's", transient=True)
     # Judged by all of the text: what forbids the call stands at its end, behind long ARNs.
     outcome = _outcome_of(code, said)
     denied = outcome in (Outcome.DENIED, Outcome.DENIED_BY_POLICY)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from scanner.aws.limits import Budgets
 
 
 @dataclass(frozen=True, slots=True)
 class DoorSettings:
-    """How calls are made; seconds are `_s`. `rate_per_s` and `burst` hold per account, region and service."""
+    """How calls are made; seconds are `_s`. Budgets hold per account and region, for all who keep them in `paces`.
+
+    `call_deadline_s` is for one call with all its attempts, `cell_deadline_s` for all calls of one cell. `paces` is the
+    folder where processes share their budgets; "" for each process its own.
+    """
 
     endpoint_url: str | None = None
     max_attempts: int = 5
@@ -16,6 +22,7 @@ class DoorSettings:
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 30.0
     call_deadline_s: float = 120.0
-    rate_per_s: float = 20.0
-    burst: int = 100
+    cell_deadline_s: float = 3600.0
+    budgets: Budgets = field(default_factory=Budgets)
+    paces: str = ""
     connections: int = 16

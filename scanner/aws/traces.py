@@ -97,7 +97,8 @@ class Tracer:
         """The limiter's `acquire`, its waiting measured."""
 
         def wait() -> None:
-            now, before = _here.now, time.monotonic()
+            now = _here.now
+            now.started = before = time.monotonic()
             acquire()
             now.started = time.monotonic()
             now.waited_s = now.started - before

@@ -177,7 +177,9 @@ class Retry(Strict):
     read_timeout_s: float = Field(default=30, gt=0, le=600)
     """Seconds without a byte of an answer."""
     call_deadline_s: float = Field(default=120, gt=0, le=3600)
-    """Seconds after which a call is not tried again."""
+    """Seconds after which a call with all its attempts is ended, whatever the server does; then it is `timeout`."""
+    cell_deadline_s: float = Field(default=3600, gt=0, le=86_400)
+    """Seconds for all calls of one cell (a type's pages, or one call for each resource); what came by then is kept."""
 
 
 class CacheSettings(Strict):
@@ -208,13 +210,26 @@ class Reports(Strict):
     """A scan that is stopped with more than this many MiB of shards leaves its reports to `aws-scanner report`."""
 
 
-class Limits(Strict):
-    """The pace of calls, for each account, region and service; it yields when AWS throttles."""
+class ServiceLimit(Strict):
+    """The pace of one service's calls, instead of what AWS documents for it."""
 
-    rate_per_s: float = Field(default=20, gt=0, le=1000)
+    rate_per_s: float | None = Field(default=None, gt=0, le=1000)
     """Calls a second."""
-    burst: int = Field(default=100, ge=1, le=10_000)
+    burst: int | None = Field(default=None, ge=1, le=10_000)
     """Calls that may be made at once before the rate holds."""
+
+
+class Limits(ServiceLimit):
+    """The pace of calls in each account and region, shared by all scans of this user; it yields when AWS throttles."""
+
+    rate_per_s: float | None = Field(default=None, gt=0, le=1000)
+    """Calls a second, for every service (default: what AWS documents, see limits.md)."""
+    burst: int | None = Field(default=None, ge=1, le=10_000)
+    """Calls that may be made at once before the rate holds (default: what AWS documents)."""
+    share: float = Field(default=1, gt=0, le=1)
+    """The part of every budget that is ours: 0.5 leaves half of it to other programs."""
+    services: dict[str, ServiceLimit] = {}
+    """Single services, which win over the two above: `{ec2: {rate_per_s: 5, burst: 20}}`."""
 
 
 def _filter_field(name: str) -> Any:

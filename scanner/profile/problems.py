@@ -92,6 +92,7 @@ def _unknown(profile: Any, catalog: Catalog) -> Iterator[Problem]:
     for at, one in enumerate(profile.expect):
         if one.service not in ("*", "sts", "resourcegroupstaggingapi"):
             yield from _services(("expect", at, "service"), [one.service], catalog, indexed=False)
+    yield from _limited(profile.limits.services, catalog)
     for at, word in enumerate(profile.reports.formats):
         yield from _chosen(("reports", "formats", at), "format", word, formats)
     yield from _chosen(("execution", "executor"), "executor", profile.execution.executor, executors)
@@ -102,6 +103,14 @@ def _unknown(profile: Any, catalog: Catalog) -> Iterator[Problem]:
     blind = blindness(profile.chosen_filters, None)
     if blind and profile.collector == "tagging":
         yield Problem(("collector",), f"'tagging' cannot be filtered so: {blind}; allowed here: auto, services, both")
+
+
+def _limited(names: Iterable[str], catalog: Catalog) -> Iterator[Problem]:
+    known = sorted({service for service, _ in catalog.operations()})
+    for name in names:
+        if name not in known:
+            message = f"unknown service {name!r}{nearest(name, known)}; a client of boto3 is wanted, such as ec2"
+            yield Problem(("limits", "services", name), message)
 
 
 def _chosen(loc: Loc, noun: str, word: str, menu: Any) -> Iterator[Problem]:

@@ -204,4 +204,5 @@ def line_of(cell: Cell, seen_at: str, cached: bool, expected: bool) -> Line:
         "affected": cell.affected,
         "seen_at": seen_at,
         "cached": cached,
+        "duplicates": cell.duplicates,
     }

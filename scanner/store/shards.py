@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import zstandard
 from scanner.errors import SnapshotError
 from scanner.model import CallStats, Cell, Outcome, Shard
 from scanner.store.files import atomic_write
-from scanner.store.sorter import FAN_IN, Sorter, lines_of, merge_sorted
+from scanner.store.sorter import FAN_IN, Keyed, Sorter, lines_of, merge_sorted
 
 SHARD_FORMAT = 1
 _FRAME_HEAD_BYTES = 18
@@ -56,10 +57,15 @@ class ShardWriter:
         """Take one record."""
         self._sorter.add(record)
 
-    def finish(self, cells: tuple[Cell, ...], stats: tuple[CallStats, ...]) -> Shard:
-        """Write the sorted shard atomically. Raises SnapshotError where the disk refuses."""
+    def finish(
+        self, cells: tuple[Cell, ...], stats: tuple[CallStats, ...], lists: frozenset[tuple[str, str]] = frozenset()
+    ) -> Shard:
+        """Write the sorted shard atomically; the cells of `lists` (type, call) are told of what came twice.
+
+        Raises SnapshotError where the disk refuses.
+        """
         with atomic_write(self._path) as out:
-            _write(out, self._head, self._sorter.lines(), cells, stats)
+            cells = _write(out, self._head, self._sorter.rows(), _Foot(cells, stats, lists))
         self.discard()
         return Shard(self._head.unit, str(self._path), self.count, cells, stats, seen_at=self._head.written_at)
 
@@ -68,18 +74,42 @@ class ShardWriter:
         self._sorter.discard()
 
 
-def _write(
-    out: BinaryIO, head: ShardHead, rows: Iterator[bytes], cells: tuple[Cell, ...], stats: tuple[CallStats, ...]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Foot:
+    """What is told after the records."""
+
+    cells: tuple[Cell, ...]
+    stats: tuple[CallStats, ...]
+    lists: frozenset[tuple[str, str]]
+
+    def counted(self, twice: Counter[str]) -> tuple[Cell, ...]:
+        """The cells, with the number of records that came more than once (by type; "*": the tagging API's)."""
+        if not twice:
+            return self.cells
+        found = {**twice, "*": twice.total()}
+        return tuple(
+            replace(one, duplicates=found.get(one.resource_type, 0))
+            if (one.resource_type, one.call) in self.lists
+            else one
+            for one in self.cells
+        )
+
+
+def _write(out: BinaryIO, head: ShardHead, rows: Iterator[Keyed], foot: _Foot) -> tuple[Cell, ...]:
     compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
+    twice: Counter[str] = Counter()
     with compressor.stream_writer(out, closefd=False) as packed:
         packed.write(orjson.dumps({"shard": SHARD_FORMAT, **asdict(head)}) + b"\n")
-        count = 0
-        for row in rows:
+        count, before = 0, None
+        for key, row in rows:
             packed.write(row + b"\n")
             count += 1
-        foot = {"footer": count, "cells": [asdict(cell) for cell in cells], "stats": [asdict(one) for one in stats]}
-        packed.write(orjson.dumps(foot) + b"\n")
+            if before == key:
+                twice[key[2]] += 1
+            before = key
+        cells, stats = foot.counted(twice), [asdict(one) for one in foot.stats]
+        packed.write(orjson.dumps({"footer": count, "cells": [asdict(one) for one in cells], "stats": stats}) + b"\n")
+    return cells
 
 
 def read_head(path: Path) -> ShardHead:

@@ -21,6 +21,7 @@ _SPILL_BYTES = 8 << 20
 
 Row = dict[str, Any]
 Key = Callable[[Row], tuple[str, ...]]
+Keyed = tuple[tuple[str, ...], bytes]
 
 
 class Sorter:
@@ -28,7 +29,7 @@ class Sorter:
 
     def __init__(self, key: Key, folder: Path, spill_bytes: int = _SPILL_BYTES) -> None:
         self._key, self._folder, self._spill_bytes = key, folder, spill_bytes
-        self._rows: list[tuple[tuple[str, ...], bytes]] = []
+        self._rows: list[Keyed] = []
         self._runs: list[Path] = []
         self._held_bytes = 0
         self._lock = threading.Lock()
@@ -44,13 +45,17 @@ class Sorter:
             if self._held_bytes > self._spill_bytes:
                 self._spill()
 
-    def lines(self) -> Iterator[bytes]:
-        """All rows as JSON, sorted. Raises SnapshotError where what was spilled cannot be read."""
+    def rows(self) -> Iterator[Keyed]:
+        """All rows, sorted: key and JSON. Raises SnapshotError where what was spilled cannot be read."""
         self._rows.sort(key=lambda row: row[0])
         if not self._runs:
-            return (row[1] for row in self._rows)
+            return iter(self._rows)
         self._spill()
-        return merge_sorted([lines_of(run) for run in self._runs], self._key)
+        return _merged([lines_of(run) for run in self._runs], self._key)
+
+    def lines(self) -> Iterator[bytes]:
+        """All rows as JSON, sorted. Raises SnapshotError where what was spilled cannot be read."""
+        return (line for _, line in self.rows())
 
     def discard(self) -> None:
         """Forget the rows and remove what was spilled."""
@@ -80,8 +85,12 @@ def merge_sorted(sources: list[Iterator[bytes]], key: Key) -> Iterator[bytes]:
     """Merge sorted iterators of JSON objects into one sorted iterator."""
     if len(sources) == 1:
         return sources[0]
+    return (line for _, line in _merged(sources, key))
+
+
+def _merged(sources: list[Iterator[bytes]], key: Key) -> Iterator[Keyed]:
     keyed = [((key(orjson.loads(line)), line) for line in source) for source in sources]
-    return (line for _, line in heapq.merge(*keyed, key=lambda row: row[0]))
+    return heapq.merge(*keyed, key=lambda row: row[0])
 
 
 def lines_of(path: Path) -> Iterator[bytes]:
