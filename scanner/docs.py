@@ -10,6 +10,7 @@ from typing import Any
 import typer
 import yaml
 
+from scanner.aws.limits import PATH, read
 from scanner.catalog import load_catalog
 from scanner.cli.app import app
 from scanner.cli.plan import calls_of
@@ -29,6 +30,7 @@ def pages() -> dict[Path, bytes]:
         Path("docs/manifest.schema.json"): schema_text("manifest").encode(),
         Path("docs/diff.schema.json"): schema_text("diff").encode(),
         Path("docs/types.md"): types_markdown().encode(),
+        Path("docs/limits.md"): limits_markdown().encode(),
         Path("docs/cli.md"): cli_markdown().encode(),
         Path("docs/founding.md"): founding_markdown().encode(),
         Path("docs/deploy/terraform/policies.tf.json"): terraform_locals(all_actions(load_catalog())),
@@ -47,6 +49,36 @@ def types_markdown() -> str:
     for kind in load_catalog().types:
         lines.append(f"| `{kind.resource_type}` | {kind.service} | {kind.cfn or ''} | {calls_of(kind, True)} |")
     return "\n".join(lines) + "\n"
+
+
+def limits_markdown() -> str:
+    """docs/limits.md: the budgets of calls, and where AWS says so."""
+    said = read(PATH.read_text(encoding="utf-8"))
+    default = said["default"]
+    lines = [
+        "# Limits",
+        "",
+        "Generated from `scanner/aws/limits.yaml` by `make docs`: how often AWS lets an account ask in one region,",
+        "as tokens (burst) that refill (rate per second), and the page where it says so. All threads and processes of",
+        "a user share these budgets; a throttle lowers the rate for all of them, each answer raises it again. A",
+        "profile's `limits` changes them, and `limits: {share: 0.5}` leaves half of each to other programs.",
+        "",
+        "| service | operations | rate per s | burst | source |",
+        "|---|---|---|---|---|",
+    ]
+    for service, one in said["services"].items():
+        own = "each its own" if one.get("per") == "operation" else "all together"
+        rows = [(own, one)] if "rate_per_s" in one or "burst" in one else []
+        rows += [
+            (" + ".join(f"`{name}`" for name in bucket["operations"]), bucket) for bucket in one.get("buckets", ())
+        ]
+        note = f" ({one['note']})" if "note" in one else ""
+        for operations, row in rows:
+            rate, burst = row.get("rate_per_s", default["rate_per_s"]), row.get("burst", f"{default['burst']} *")
+            lines.append(f"| {service} | {operations} | {rate} | {burst} | [AWS]({one['source']}){note} |")
+    lines.append(f"| everything else | all together | {default['rate_per_s']} * | {default['burst']} * | |")
+    none = ", ".join(said["none"])
+    return "\n".join([*lines, "", f"\\* a default of ours. AWS documents no rate that we know of for: {none}."]) + "\n"
 
 
 def founding_markdown() -> str:

@@ -1,4 +1,4 @@
-"""Prove every entry of the catalog against botocore's models. Exit 2 where one does not fit.
+"""Prove every entry of the catalog, and of limits.yaml, against botocore's models. Exit 2 where one does not fit.
 
 Examples: aws-scanner check; aws-scanner check --catalog-dir catalogs
 """
@@ -20,9 +20,15 @@ CATALOG_DIRS = Annotated[
 
 def run(catalog_dirs: CATALOG_DIRS = None) -> None:
     """Entry of `aws-scanner check`."""
+    from scanner.aws.limits_check import problems
+    from scanner.catalog import load_catalog
     from scanner.catalog.check import check
 
-    result = check(folders_of(catalog_dirs))
+    folders = folders_of(catalog_dirs)
+    result = check(folders)
+    if not result.problems:
+        # Those of a catalog of one's own need no budget: the default holds.
+        result.problems.extend(problems(frozenset(service for service, _ in load_catalog().operations())))
     for problem in result.problems:
         typer.echo(problem, err=True)
     for note in result.notes:
