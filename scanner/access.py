@@ -3,59 +3,93 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from scanner.aws.accounts import Identity, Login, prove
+from scanner.aws.accounts import WHO, Entrance, Identity
 from scanner.aws.calls import Lane
 from scanner.aws.clients import Clients
-from scanner.aws.regions import DESCRIBE_REGIONS, enabled_regions
+from scanner.aws.regions import GLOBAL_HOMES, LIST_REGIONS, SOURCES, Refusals, is_enabled, region_statuses
 from scanner.aws.settings import DoorSettings
-from scanner.catalog import Catalog
+from scanner.candidates import Candidate, Finder
+from scanner.catalog import Call, Catalog
 from scanner.errors import GapError
 from scanner.manifest import AccountLine
 from scanner.model import Account, CallStats, Cell, Keys, Outcome
-from scanner.plan import GLOBAL_HOMES, Reached, match_regions, needs_region_list, region_patterns
-from scanner.profile import AccountSpec, Profile
+from scanner.plan import Reached, match_regions, needs_region_list, region_patterns
+from scanner.profile import Profile
 from scanner.store.cache import Cache, principal
 
-_AT_ONCE = 8
+_AT_ONCE = 16
 
 
 @dataclass(slots=True)
 class Access:
-    """The accounts of a scan: those reached, a line for each of the profile's, and cells for what failed."""
+    """The accounts of a scan: those reached, a line for each that was meant, and cells for what failed.
 
+    `entries`: of each line, the place in the profile of what it comes from.
+    """
+
+    entrance: Entrance
     reached: list[Reached] = field(default_factory=list)
     lines: list[AccountLine] = field(default_factory=list)
+    entries: list[int] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
     asides: list[Cell] = field(default_factory=list)  # denied, and no gap: something else stood in for the answer
-    stats: list[CallStats] = field(default_factory=list)
     identities: dict[str, Identity] = field(default_factory=dict)
+    counted: list[CallStats] = field(default_factory=list)
+
+    @property
+    def stats(self) -> list[CallStats]:
+        """The requests that it took so far; STS is also asked for new keys while the scan runs."""
+        return [*self.entrance.stats, *self.counted]
 
     def keys(self, account: Account) -> Keys:
         """Fresh keys of a reached account. Raises GapError where they cannot be renewed."""
         return self.identities[account.id].keys()
 
+    def other_keys(self, account_id: str, stale: str) -> Keys:
+        """Keys of a reached account that are not those with this access key. Raises GapError."""
+        if account_id not in self.identities:
+            raise GapError(Outcome.CREDENTIALS, "NoNewKeys", f"no account {account_id} was entered")
+        return self.identities[account_id].keys(stale)
+
 
 def reach_accounts(profile: Profile, door: DoorSettings, catalog: Catalog, cache: Cache | None) -> Access:
-    """Prove every account of the profile (one STS call each) and find its regions. A failure costs its account only."""
-    access = Access()
+    """Prove every account of the profile by STS, side by side, and find its regions. A failure costs its account."""
+    entrance = Entrance(door, catalog.operations())
+    access, finder = Access(entrance), Finder(profile, door, catalog, entrance)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda spec: prove_account(spec, profile, door, catalog), profile.accounts))
-    for spec, identity in zip(profile.accounts, found, strict=True):
-        operation = "assume_role" if spec.role_arn else "get_caller_identity"
-        access.stats.append(CallStats("sts", operation, calls=1))
-        if isinstance(identity, GapError):
-            _refuse(access, spec, operation, identity)
-        elif identity.account.id in access.identities:
-            _refuse(access, spec, operation, same_account(identity))
-        else:
-            access.identities[identity.account.id] = identity
-            lister = _RegionLister(access, identity, door, catalog, cache)
-            _admit(access, spec, identity.account, region_patterns(profile, spec), lister)
+        found = finder.find(pool)
+        entered = list(pool.map(lambda one: one.enter(entrance), found))
+        lister = RegionLister(profile, door, catalog, cache)
+        known = pool.map(lambda both: lister.regions(*both), zip(found, entered, strict=True))
+        for one, identity, regions in zip(found, entered, known, strict=True):
+            _note(access, one, identity, regions)
+    access.counted += finder.stats
     return access
+
+
+def _note(access: Access, one: Candidate, identity: Identity | GapError, regions: Regions | None) -> None:
+    if isinstance(identity, Identity) and identity.account.id in access.identities:
+        if one.by:  # listed by itself, or by another organization's entry
+            return
+        identity = same_account(identity)
+    access.entries.append(one.entry)
+    if isinstance(identity, GapError) or regions is None:
+        assert isinstance(identity, GapError)
+        _refuse(access, one, identity)
+        return
+    account = identity.account
+    access.identities[account.id] = identity
+    access.counted += regions.stats
+    access.cells += regions.cells
+    access.asides += regions.asides
+    access.reached.append(Reached(one.spec, account, regions.chosen, regions.named, regions.source))
+    line = AccountLine(
+        account.id, account.name, account.partition, account.arn, "ok", "", regions.chosen, regions.source
+    )
+    access.lines.append(line)
 
 
 def same_account(identity: Identity) -> GapError:
@@ -64,106 +98,137 @@ def same_account(identity: Identity) -> GapError:
     return GapError(Outcome.CREDENTIALS, "SameAccount", message)
 
 
-def login_of(spec: AccountSpec) -> Login:
-    """An account of the profile as the door to AWS takes it."""
-    return Login(
-        account_id=spec.id,
-        name=spec.name,
-        aws_profile=spec.aws_profile,
-        role_arn=spec.role_arn,
-        external_id=spec.external_id,
-        session_name=spec.session_name or "aws-scanner",
-        source_profile=spec.source_profile,
-    )
-
-
-def prove_account(spec: AccountSpec, profile: Profile, door: DoorSettings, catalog: Catalog) -> Identity | GapError:
-    """One account of the profile, proved by STS, or why it is not usable."""
-    try:
-        return prove(login_of(spec), door, catalog.operations(), sts_region(spec, profile, catalog))
-    except GapError as gap:
-        return gap
-
-
-def sts_region(spec: AccountSpec, profile: Profile, catalog: Catalog) -> str | None:
-    """The region of STS: the role's partition's home, else that of the first region the profile or AWS_REGION names."""
-    if spec.role_arn:
-        return GLOBAL_HOMES.get(spec.role_arn.split(":")[1])
-    ambient = [os.environ.get(name, "") for name in ("AWS_REGION", "AWS_DEFAULT_REGION")]
-    named = [catalog.partition_of(word) for word in (*region_patterns(profile, spec), *ambient)]
-    return next((GLOBAL_HOMES.get(partition) for partition in named if partition), None)
-
-
-def _refuse(access: Access, spec: AccountSpec, operation: str, gap: GapError) -> None:
-    account_id = spec.id or (spec.role_arn.split(":")[4] if spec.role_arn else None)
-    partition = spec.role_arn.split(":")[1] if spec.role_arn else "aws"
-    access.lines.append(AccountLine(account_id, spec.name, partition, None, gap.outcome, gap.message, (), ""))
-    outcome = Outcome.CREDENTIALS
-    cell = Cell(account_id or spec.name or "unknown", "*", "sts", "*", operation, outcome, 0, 1, gap.code, gap.message)
-    access.cells.append(cell)
-
-
-def _admit(
-    access: Access, spec: AccountSpec, account: Account, patterns: tuple[str, ...], lister: _RegionLister
-) -> None:
-    known, source = lister.all_known(), "profile"
-    if needs_region_list(patterns):
-        known, source = lister.enabled()
-    regions, named = match_regions(patterns, known)
-    access.reached.append(Reached(spec, account, regions, named, source))
-    access.lines.append(AccountLine(account.id, spec.name, account.partition, account.arn, "ok", "", regions, source))
+def _refuse(access: Access, one: Candidate, gap: GapError) -> None:
+    spec, known = one.spec, one.spec.known_id
+    access.lines.append(AccountLine(known, spec.name, one.partition, None, gap.outcome, gap.message, (), ""))
+    call = one.call if one.gap or spec.roles else WHO
+    account_id = one.teller or known or spec.name or "unknown"
+    outcome = Outcome(gap.outcome)
+    access.cells.append(Cell(account_id, "*", call.service, "*", call.operation, outcome, 0, 1, gap.code, gap.message))
 
 
 @dataclass(frozen=True, slots=True)
-class _RegionLister:
-    """Finds the regions of one account."""
+class Regions:
+    """The regions of one account: those chosen, of these the named ones, who told, and cells for what is left out.
 
-    access: Access
-    identity: Identity
+    `asides`: what was denied, so that botocore's list stood in for the answer.
+    """
+
+    chosen: tuple[str, ...]
+    named: frozenset[str]
+    source: str
+    cells: tuple[Cell, ...] = ()
+    stats: tuple[CallStats, ...] = ()
+    asides: tuple[Cell, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RegionLister:
+    """Finds the regions of accounts, for several at once."""
+
+    profile: Profile
     door: DoorSettings
     catalog: Catalog
     cache: Cache | None
 
-    def all_known(self) -> tuple[str, ...]:
+    def regions(self, one: Candidate, identity: Identity | GapError) -> Regions | None:
+        """The regions of an account that was entered; None for one that was not."""
+        if isinstance(identity, GapError):
+            return None
+        patterns, stats = region_patterns(self.profile, one.spec), list[CallStats]()
+        refused: Refusals = []
+        statuses, source = dict.fromkeys(self._all_known(identity.account), ""), "profile"
+        if needs_region_list(patterns):
+            statuses, source = self._statuses(identity, stats, refused)
+        enabled = [name for name, status in statuses.items() if is_enabled(status)]
+        chosen, named = match_regions(patterns, enabled)
+        globs = [word for word in patterns if word != "enabled"]
+        wanted = match_regions(globs, list(statuses))[0] if any(word[0] != "!" for word in globs) else ()
+        elsewhere = [name for name in named if self._is_elsewhere(name, identity.account)]
+        cells = [_disabled(identity.account, name) for name in sorted({*wanted} - {*chosen})]
+        cells += [_elsewhere(identity.account, name) for name in sorted(elsewhere)]
+        kept = tuple(name for name in chosen if name not in elsewhere)
+        asides = tuple(_aside(identity.account, *both) for both in refused if source == BOTOCORE)
+        return Regions(kept, named - {*elsewhere}, source, tuple(cells), tuple(stats), asides)
+
+    def _all_known(self, account: Account) -> tuple[str, ...]:
         """All that botocore knows of the account's partition."""
-        return tuple(self.catalog.regions.get(self.identity.account.partition, ()))
+        return tuple(self.catalog.regions.get(account.partition, ()))
 
-    def enabled(self) -> tuple[tuple[str, ...], str]:
-        """The enabled regions; where AWS does not say, all that are known: disabled ones answer for themselves."""
-        key = _regions_key(self.identity.account, self.door)
+    def _is_elsewhere(self, region: str, account: Account) -> bool:
+        return self.catalog.partition_of(region) not in (None, account.partition)
+
+    def _statuses(self, identity: Identity, stats: list[CallStats], refused: Refusals) -> tuple[dict[str, str], str]:
+        """Regions by status; where AWS does not say, all that are known: disabled ones answer for themselves."""
+        key = _regions_key(identity.account, self.door)
         cached = self.cache.get_answer(key) if self.cache else None
-        if isinstance(cached, list) and cached:
-            return tuple(str(one) for one in cached), "cache of ec2:DescribeRegions"
-        home = GLOBAL_HOMES.get(self.identity.account.partition) or self.all_known()[0]
-        lane = Lane(Clients(self.door, self.catalog.operations()).get(self.identity.keys(), home, "ec2"), self.door)
-        try:
-            known = enabled_regions(lane)
-        except GapError as gap:
-            self.access.asides.append(_aside(self.identity.account, home, gap))
-            return self.all_known(), "botocore"
-        finally:
-            self.access.stats.extend(lane.stats)
-        if self.cache and known:
-            self.cache.put_answer(key, list(known))
-        return known, "ec2:DescribeRegions"
+        if isinstance(cached, dict) and isinstance(cached.get("statuses"), dict) and cached.get("source"):
+            return cached["statuses"], f"cache of {cached['source']}"
+        statuses, source = ask_regions(identity, self.door, self.catalog, stats, refused)
+        if self.cache and source != BOTOCORE:
+            self.cache.put_answer(key, {"statuses": statuses, "source": source})
+        return statuses, source
 
 
-def _aside(account: Account, home: str, gap: GapError) -> Cell:
-    call, refusals = DESCRIBE_REGIONS, (gap.refusal,) if gap.refusal else ()
-    return Cell(account.id, home, call.service, "*", call.operation, Outcome(gap.outcome), refusals=refusals)
+BOTOCORE = "botocore"
+
+
+def ask_regions(
+    identity: Identity, door: DoorSettings, catalog: Catalog, stats: list[CallStats], refused: Refusals
+) -> tuple[dict[str, str], str]:
+    """Region -> opt-in status, and who told: a call of AWS, else botocore (statuses are ""). Why not: `refused`."""
+    known = catalog.regions.get(identity.account.partition, ())
+    home = GLOBAL_HOMES.get(identity.account.partition) or next(iter(known), "us-east-1")
+    clients, lanes = Clients(door, catalog.operations()), list[Lane]()
+
+    def lane_to(service: str) -> Lane:
+        lanes.append(Lane(clients.get(identity.keys(), home, service), door))
+        return lanes[-1]
+
+    statuses, call = region_statuses(lane_to, refused)
+    clients.close()
+    stats.extend(one for lane in lanes for one in lane.stats)
+    return (statuses, call.iam[0]) if call else (dict.fromkeys(known, ""), BOTOCORE)
+
+
+def _disabled(account: Account, region: str) -> Cell:
+    outcome, message = Outcome.REGION_DISABLED, "the account has it switched off; a glob of the profile fits it"
+    return _region_cell(account, region, outcome, message)
+
+
+def _elsewhere(account: Account, region: str) -> Cell:
+    message = f"named by the profile, and no region of the account's partition ({account.partition})"
+    return _region_cell(account, region, Outcome.NOT_AVAILABLE, message)
+
+
+def _region_cell(account: Account, region: str, outcome: Outcome, message: str) -> Cell:
+    call = LIST_REGIONS
+    return Cell(account.id, region, call.service, "*", call.operation, outcome, message=message, named_region=False)
+
+
+def _aside(account: Account, call: Call, gap: GapError) -> Cell:
+    refusals = (gap.refusal,) if gap.refusal else ()
+    return Cell(account.id, "*", call.service, "*", call.operation, Outcome(gap.outcome), refusals=refusals)
 
 
 def _regions_key(account: Account, door: DoorSettings) -> str:
-    said = (DESCRIBE_REGIONS.api, account.partition, account.id, principal(account.arn), door.endpoint_url or "")
+    apis = [call.api for call in SOURCES]
+    said = (*apis, account.partition, account.id, principal(account.arn), door.endpoint_url or "")
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 
 def offline_accounts(profile: Profile, catalog: Catalog) -> list[Reached]:
-    """The profile's accounts as they are written, without asking AWS: regions are all that botocore knows."""
+    """The profile's accounts as they are written, without asking AWS: regions are all that botocore knows.
+
+    An organization, whose accounts only AWS knows, is one account here.
+    """
     found = []
     for at, spec in enumerate(profile.accounts):
-        partition = spec.role_arn.split(":")[1] if spec.role_arn else "aws"
-        account_id = spec.id or (spec.role_arn.split(":")[4] if spec.role_arn else f"account-{at + 1}")
+        partition = spec.partition or "aws"
+        account_id = spec.known_id or f"account-{at + 1}"
+        name = spec.name
+        if spec.organization:
+            account_id, name = f"accounts-of-organization-{at + 1}", spec.name or "each account of the organization"
         regions, named = match_regions(region_patterns(profile, spec), catalog.regions[partition])
-        found.append(Reached(spec, Account(account_id, partition, "", spec.name), regions, named, "botocore"))
+        found.append(Reached(spec, Account(account_id, partition, "", name), regions, named, BOTOCORE))
     return found

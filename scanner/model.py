@@ -68,6 +68,24 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Role:
+    """An IAM role to assume, and the ExternalId that its trust policy may want."""
+
+    arn: str
+    external_id: str | None = field(repr=False, default=None)
+
+    @property
+    def account(self) -> str:
+        """The account that it is of."""
+        return self.arn.split(":")[4]
+
+    @property
+    def partition(self) -> str:
+        """The partition that it is of."""
+        return self.arn.split(":")[1]
+
+
+@dataclass(frozen=True, slots=True)
 class TagFilter:
     """One tag filter: any of `keys` (globs; empty = any key) with any of `values` (globs; empty = any value)."""
 
@@ -189,19 +207,32 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Temporary or static credentials on their way to a worker; never printed, logged or stored."""
+    """Temporary or static credentials on their way to a worker; never printed, logged or stored.
+
+    `expires_at` is in seconds since 1970; 0: never, or not known.
+    """
 
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
     token: str | None = field(repr=False, default=None)
+    expires_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a worker asks for new keys while its job runs: a socket of the scan's own process, and the word for it."""
+
+    address: str
+    word: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One worker's load: all units of one account and region, with the keys to do them."""
+    """One worker's load: all units of one account and region, the keys to do them, and where to get new ones."""
 
     units: tuple[Unit, ...]
     keys: Keys
+    desk: Desk | None = None
 
 
 Record = Mapping[str, Any]  # one JSON object as in docs/record.schema.json

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from scanner.aws.regions import DESCRIBE_REGIONS
+from scanner.aws.regions import SOURCES
 from scanner.catalog import Catalog
 from scanner.collectors.tagging import GET_RESOURCES
 from scanner.model import Cell
@@ -22,7 +22,7 @@ Actions = Mapping[str, Sequence[str]]  # "s3 list_buckets" -> s3:ListAllMyBucket
 def actions_of(catalog: Catalog) -> dict[str, list[str]]:
     """The IAM actions of each call that a scan may make, the program's own among them."""
     found: dict[str, dict[str, None]] = {}
-    for call in (GET_RESOURCES, DESCRIBE_REGIONS, *(call for kind in catalog.types for call in kind.calls)):
+    for call in (GET_RESOURCES, *SOURCES, *(call for kind in catalog.types for call in kind.calls)):
         found.setdefault(f"{call.service} {call.operation}", {}).update(dict.fromkeys(call.iam))
     return {call: list(actions) for call, actions in found.items()}
 

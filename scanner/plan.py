@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import groupby
 
-from scanner.aws.regions import DESCRIBE_REGIONS
+from scanner.aws.organization import LIST_ACCOUNTS, LIST_OF_PARENT, LIST_OUS, LIST_ROOTS, LIST_TAGS
+from scanner.aws.regions import GLOBAL_HOMES, SOURCES
 from scanner.catalog import Catalog
 from scanner.catalog.spec import Call, ResourceType
 from scanner.collectors.tagging import GET_RESOURCES, SERVICE, is_global
@@ -17,8 +18,6 @@ from scanner.model import GLOBAL, Account, Cell, Outcome, TagFilter, Unit
 from scanner.profile import AccountSpec, Profile
 from scanner.share import Share
 
-# Where a partition's global services are called (IAM's endpoints); other partitions: their first region.
-GLOBAL_HOMES = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
 ENABLED = "enabled"
 
 
@@ -30,7 +29,7 @@ class Reached:
     account: Account
     regions: tuple[str, ...]
     named: frozenset[str]
-    regions_source: str  # "profile" | "ec2:DescribeRegions" | "botocore"
+    regions_source: str  # "profile" | "account:ListRegions" | "ec2:DescribeRegions" | "botocore"
 
 
 def region_patterns(profile: Profile, spec: AccountSpec) -> tuple[str, ...]:
@@ -107,7 +106,16 @@ def actions_needed(profile: Profile, catalog: Catalog, units: Iterable[Unit]) ->
     """The IAM actions that scanning these units needs, sorted; with that of the region list, if it is asked."""
     found = {action for unit in units for call in _calls_made(unit, catalog) for action in call.iam}
     asks_regions = any(needs_region_list(region_patterns(profile, one)) for one in profile.accounts)
-    return tuple(sorted({*found, *(DESCRIBE_REGIONS.iam if asks_regions else ())}))
+    others = [*(SOURCES if asks_regions else ()), *_listing_calls(profile)]
+    return tuple(sorted({*found, *(action for call in others for action in call.iam)}))
+
+
+def _listing_calls(profile: Profile) -> Iterator[Call]:
+    """The calls that list the members of organizations."""
+    for one in (spec.organization for spec in profile.accounts if spec.organization):
+        by_units = one.include_ous or one.exclude_ous
+        yield from (LIST_ROOTS, LIST_OUS, LIST_OF_PARENT) if by_units else (LIST_ACCOUNTS,)
+        yield from (LIST_TAGS,) if one.tags else ()
 
 
 def _calls_made(unit: Unit, catalog: Catalog) -> Iterable[Call]:

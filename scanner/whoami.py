@@ -7,22 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 
-from scanner.access import login_of, prove_account, same_account
-from scanner.aws.accounts import Identity
+from scanner.access import ask_regions, same_account
+from scanner.aws.accounts import Entrance, Identity
 from scanner.aws.calls import Absent, Lane
-from scanner.aws.chain import chain_of
 from scanner.aws.clients import Clients
-from scanner.aws.regions import DESCRIBE_REGIONS, is_enabled, region_statuses
+from scanner.aws.regions import GLOBAL_HOMES, SOURCES, Refusals, is_enabled
 from scanner.aws.settings import DoorSettings
+from scanner.candidates import Candidate, Finder
 from scanner.catalog import Call, Catalog, ResourceType
 from scanner.collectors.values import fill_params
 from scanner.errors import GapError
 from scanner.model import GLOBAL, Account, Outcome
-from scanner.plan import GLOBAL_HOMES, match_regions, region_patterns, select_types
-from scanner.profile import AccountSpec, Profile
+from scanner.plan import match_regions, region_patterns, select_types
+from scanner.profile import Profile
 
 _AT_ONCE = 8
-_AWS = DESCRIBE_REGIONS.iam[0]
+_AWS = {call.iam[0]: call for call in SOURCES}
 _PROBE_SIZE = 20  # the smallest page that every service allows (RDS's least is 20)
 
 
@@ -61,7 +61,19 @@ class Standing:
     statuses: tuple[tuple[str, str], ...] = ()
     regions_source: str = ""
     regions: tuple[str, ...] = ()
-    asked: tuple[Asked, ...] = ()
+    listing: tuple[Asked, ...] = ()
+    probed: tuple[Asked, ...] = ()
+    outcome: Outcome = Outcome.OK
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """All calls that were made there: that of the region list, then the probes."""
+        return (*self.listing, *self.probed)
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether it is not to be scanned: suspended in its organization."""
+        return self.outcome is Outcome.SKIPPED
 
     @property
     def usable(self) -> bool:
@@ -71,7 +83,7 @@ class Standing:
     @property
     def regions_known(self) -> bool:
         """Whether AWS told which regions are enabled."""
-        return self.regions_source == _AWS
+        return self.regions_source in _AWS
 
     @property
     def enabled(self) -> tuple[str, ...]:
@@ -85,86 +97,95 @@ class Standing:
 
 
 def whoami(profile: Profile, door: DoorSettings, catalog: Catalog, *, probe: bool = False) -> tuple[Standing, ...]:
-    """Every account of a profile, in its order: one STS call and one DescribeRegions each; with `probe` also one
+    """Every account of a profile, in its order: one STS call and one for its regions each; with `probe` also one
     list call for each of its services. Nothing is raised for an account that fails."""
+    entrance = Entrance(door, catalog.operations())
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda spec: prove_account(spec, profile, door, catalog), profile.accounts))
-    standings, seen = [], set()
-    for spec, identity in zip(profile.accounts, found, strict=True):
-        if isinstance(identity, Identity) and identity.account.id in seen:
-            identity = same_account(identity)
-        if isinstance(identity, GapError):
-            standings.append(_refused(spec, identity))
-        else:
-            seen.add(identity.account.id)
-            standings.append(_Looker(profile, spec, identity, door, catalog).standing(probe))
-    return tuple(standings)
+        found = Finder(profile, door, catalog, entrance).find(pool)
+        entered = list(pool.map(lambda one: one.enter(entrance), found))
+        asked = _once_each(found, entered)
+        lookers = (_Looker(profile, one, identity, door, catalog) for one, identity in asked)
+        return tuple(pool.map(lambda looker: looker.standing(probe), lookers))
 
 
-def _refused(spec: AccountSpec, gap: GapError) -> Standing:
-    role = (spec.role_arn or "").split(":")
-    account_id = spec.id or (role[4] if spec.role_arn else None)
-    partition = role[1] if spec.role_arn else "aws"
-    return Standing(account_id, spec.name, partition, chain_of(login_of(spec)), code=gap.code, message=gap.message)
+def _once_each(
+    found: list[Candidate], entered: list[Identity | GapError]
+) -> Iterator[tuple[Candidate, Identity | GapError]]:
+    """Each account once: its second entry is refused, or left out if it only comes from an organization."""
+    seen = set()
+    for one, identity in zip(found, entered, strict=True):
+        known = identity.account.id if isinstance(identity, Identity) else None
+        if known not in seen or known is None:
+            yield one, identity
+        elif isinstance(identity, Identity) and not one.by:
+            yield one, same_account(identity)
+        seen.add(known)
 
 
 @dataclass(frozen=True, slots=True)
 class _Looker:
-    """Asks one proved account."""
+    """Asks one account, if it could be entered."""
 
     profile: Profile
-    spec: AccountSpec
-    identity: Identity
+    one: Candidate
+    entered: Identity | GapError
     door: DoorSettings
     catalog: Catalog
 
     def standing(self, probe: bool) -> Standing:
-        account, clients = self.identity.account, Clients(self.door, self.catalog.operations())
-        statuses, source, listing = self._regions(clients)
+        """What it is like there."""
+        if isinstance(self.entered, GapError):
+            return self._refused(self.entered)
+        account, clients = self.entered.account, Clients(self.door, self.catalog.operations())
+        refused: Refusals = []
+        statuses, source = ask_regions(self.entered, self.door, self.catalog, [], refused)
         enabled = [name for name, status in statuses.items() if is_enabled(status)]
-        regions, _ = match_regions(region_patterns(self.profile, self.spec), enabled)
+        regions, _ = match_regions(region_patterns(self.profile, self.one.spec), enabled)
+        home = GLOBAL_HOMES.get(account.partition) or next(iter(statuses), "us-east-1")
+        # What was refused is told only if nothing stood in for it.
+        listing = [_asked(_AWS[source], home)] if source in _AWS else [_asked(call, home, gap) for call, gap in refused]
         return Standing(
             account_id=account.id,
-            name=self.spec.name,
+            name=self.one.spec.name,
             partition=account.partition,
-            way=chain_of(login_of(self.spec), self.identity.via),
+            way=self.one.way(self.entered.via),
             arn=account.arn,
             statuses=tuple(statuses.items()),
             regions_source=source,
             regions=regions,
-            asked=(listing, *(self._probed(clients, regions) if probe else ())),
+            listing=tuple(listing),
+            probed=tuple(self._probed(clients, self.entered, regions)) if probe else (),
         )
 
-    def _regions(self, clients: Clients) -> tuple[dict[str, str], str, Asked]:
-        """Regions by status; where AWS does not say, all that botocore knows."""
-        known = self.catalog.regions.get(self.identity.account.partition, ())
-        home = GLOBAL_HOMES.get(self.identity.account.partition) or next(iter(known), "us-east-1")
-        try:
-            lane = Lane(clients.get(self.identity.keys(), home, "ec2"), self.door)
-            return region_statuses(lane), _AWS, _asked(DESCRIBE_REGIONS, home)
-        except GapError as gap:
-            return dict.fromkeys(known, ""), "botocore", _asked(DESCRIBE_REGIONS, home, gap)
+    def _refused(self, gap: GapError) -> Standing:
+        spec, way = self.one.spec, self.one.way()
+        outcome = Outcome(gap.outcome)
+        return Standing(
+            spec.known_id, spec.name, self.one.partition, way, code=gap.code, message=gap.message, outcome=outcome
+        )
 
-    def _probed(self, clients: Clients, regions: tuple[str, ...]) -> list[Asked]:
+    def _probed(self, clients: Clients, identity: Identity, regions: tuple[str, ...]) -> list[Asked]:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return list(pool.map(lambda one: self._ask(clients, *one), self._probes(regions)))
+            probes = self._probes(identity.account, regions)
+            return list(pool.map(lambda one: self._ask(clients, identity, *one), probes))
 
-    def _probes(self, regions: tuple[str, ...]) -> Iterator[tuple[Call, str]]:
-        words = self.spec.services if self.spec.services is not None else self.profile.services
+    def _probes(self, account: Account, regions: tuple[str, ...]) -> Iterator[tuple[Call, str]]:
+        own = self.one.spec.services
+        words = own if own is not None else self.profile.services
         for _, group in groupby(select_types(self.catalog, words), key=lambda kind: kind.service):
             kinds = list(group)
             call = probe_call(kinds) or probe_call(
                 [one for one in self.catalog.types if one.service == kinds[0].service]
             )
-            home = kinds[0].home or GLOBAL_HOMES.get(self.identity.account.partition, "")
+            home = kinds[0].home or GLOBAL_HOMES.get(account.partition, "")
             region = home if kinds[0].scope == GLOBAL else next(iter(regions), home)
             if call and region:
                 yield call, region
 
-    def _ask(self, clients: Clients, call: Call, region: str) -> Asked:
+    def _ask(self, clients: Clients, identity: Identity, call: Call, region: str) -> Asked:
         try:
-            lane = Lane(clients.get(self.identity.keys(), region, call.service), self.door)
-            lane.once(call, probe_params(call, self.identity.account, region))
+            lane = Lane(clients.get(identity.keys(), region, call.service), self.door)
+            lane.once(call, probe_params(call, identity.account, region))
         except Absent:
             return _asked(call, region)
         except GapError as gap:

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.usefixtures("bench")
 Start = Callable[..., FakeAws]
 Done = subprocess.CompletedProcess[str]
 
+REGION_CALLS = [("account", "list_regions"), ("ec2", "describe_regions")]
 ROLE = {"name": "sandbox", "role_arn": "arn:aws:iam::444455556666:role/reader", "external_id": "secret-external-id"}
 SMALL = {"services": ["sqs", "iam"], "execution": {"executor": "serial"}}
 
@@ -240,12 +241,13 @@ def test_regions_of_a_profile_offline_are_those_its_words_mean(bench: Bench, fak
 
 
 def test_enabled_regions_are_asked_of_each_account_with_their_opt_in_status(bench: Bench, fake: Start) -> None:
-    server = fake(Fleet(), (Rule("deny", "ec2", "describe_regions", account="444455556666"),))
+    rules = [Rule("deny", *call, account="444455556666") for call in REGION_CALLS]
+    server = fake(Fleet(), tuple(rules))
     done = bench.here("regions", bench.profile(server.url, accounts=[{}, ROLE]), "--enabled", "--json")
     by_region = {(one["account_id"], one["region"]): one for one in said(done)}
     assert by_region["111122223333", "eu-west-1"]["status"] == "opt-in-not-required"
     assert by_region["111122223333", "ap-east-1"]["status"] == "not-opted-in"
-    assert by_region["111122223333", "eu-west-1"]["source"] == "ec2:DescribeRegions"
+    assert by_region["111122223333", "eu-west-1"]["source"] == "account:ListRegions"
     assert {(one["status"], one["source"]) for one in said(done) if one["account_id"] == "444455556666"} == {
         ("unknown", "botocore")
     }
@@ -271,11 +273,11 @@ def test_whoami_names_identity_way_and_regions_of_every_account(bench: Bench, fa
     assert (main["account_id"], main["partition"], main["usable"]) == ("111122223333", "aws", True)
     assert main["reached_by"] == ["environment variables (AWS_ACCESS_KEY_ID)"]
     assert main["scanned_regions"] == ["eu-west-1", "us-east-1"]
-    assert main["regions_source"] == "ec2:DescribeRegions"
+    assert main["regions_source"] == "account:ListRegions"
     assert sandbox["arn"] == "arn:aws:sts::444455556666:assumed-role/reader/aws-scanner"
     assert sandbox["reached_by"] == ["environment variables (AWS_ACCESS_KEY_ID)", f"role {ROLE['role_arn']}"]
     assert {(service, operation) for _, _, service, operation in server.calls} == {
-        ("sts", "get_caller_identity"), ("sts", "assume_role"), ("ec2", "describe_regions"),
+        ("sts", "get_caller_identity"), ("sts", "assume_role"), ("account", "list_regions"),
     }  # fmt: skip
 
 
@@ -309,12 +311,14 @@ def test_whoami_names_the_role_chain_of_the_aws_configuration(bench: Bench, fake
 
 
 def test_whoami_shows_a_denied_region_list_and_is_still_usable(bench: Bench, fake: Start) -> None:
-    server = fake(Fleet(), (Rule("deny", "ec2", "describe_regions"),))
+    server = fake(Fleet(), tuple(Rule("deny", *call) for call in REGION_CALLS))
     profile = bench.profile(server.url)
     account = said(bench.here("whoami", profile, "--json"))["accounts"][0]
-    assert account["denied_actions"] == ["ec2:DescribeRegions"]
+    assert account["denied_actions"] == ["account:ListRegions", "ec2:DescribeRegions"]
     assert {one["opt_in_status"] for one in account["regions"]} == {None}
-    assert "denied      ec2:DescribeRegions in us-east-1: UnauthorizedOperation" in bench.here("whoami", profile).stdout
+    shown = bench.here("whoami", profile).stdout
+    assert "denied      account:ListRegions in us-east-1: AccessDeniedException" in shown
+    assert "denied      ec2:DescribeRegions in us-east-1: UnauthorizedOperation" in shown
 
 
 def test_a_probe_makes_one_call_for_each_selected_service_and_names_denied_actions(bench: Bench, fake: Start) -> None:
@@ -326,10 +330,7 @@ def test_a_probe_makes_one_call_for_each_selected_service_and_names_denied_actio
     assert {one["region"] for one in account["asked"][1:]} == {"eu-west-1", "us-east-1"}
     assert account["denied_actions"] == ["iam:ListInstanceProfiles", "sqs:ListQueues"]
     per_service = {service: sum(n for key, n in server.calls.items() if key[2] == service) for service in services}
-    assert {service for service, count in per_service.items() if count > 1} == {
-        "kms",
-        "ec2",
-    }  # a retry; DescribeRegions
+    assert {service for service, count in per_service.items() if count > 1} == {"kms"}  # a retry
     assert server.unknown == 0
 
 
@@ -363,7 +364,8 @@ def test_whoami_never_answers_from_the_cache(bench: Bench, fake: Start) -> None:
     bench.run("scan", profile, "--quiet")
     for _ in range(2):
         assert bench.here("whoami", profile).returncode == 0
-    assert server.calls["111122223333", "us-east-1", "ec2", "describe_regions"] == 3
+    pages = 3  # of 37 regions
+    assert server.calls["111122223333", "us-east-1", "account", "list_regions"] == 3 * pages
 
 
 # doctor
@@ -446,10 +448,10 @@ def test_the_clock_is_compared_with_that_of_aws(
 
 
 def test_a_denied_region_list_is_a_warning(bench: Bench, fake: Start) -> None:
-    server = fake(Fleet(), (Rule("deny", "ec2", "describe_regions"),))
+    server = fake(Fleet(), tuple(Rule("deny", *call) for call in REGION_CALLS))
     found = checks(bench.here("doctor", bench.profile(server.url), "--json"), 0)
     assert found["regions"]["status"] == "warn"
-    assert "ec2:DescribeRegions" in found["regions"]["todo"]
+    assert "account:ListRegions or ec2:DescribeRegions" in found["regions"]["todo"]
 
 
 def test_an_endpoint_that_cannot_be_reached_is_told_by_its_step(bench: Bench, fake: Start) -> None:

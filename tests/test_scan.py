@@ -254,7 +254,7 @@ def test_regions_by_glob_are_those_the_account_has_enabled(bench: Bench, fake: S
     done = bench.here("scan", bench.profile(server.url, regions=["us-*", "!us-west-1"], services=["sqs"]))
     assert done.returncode == 0
     assert set(bench.snapshot().manifest["by_region"]) == {"us-east-1", "us-west-2"}
-    assert bench.snapshot().manifest["accounts"][0]["regions_source"] == "ec2:DescribeRegions"
+    assert bench.snapshot().manifest["accounts"][0]["regions_source"] == "account:ListRegions"
 
 
 def _children(pid: int) -> list[int]:

@@ -67,7 +67,7 @@ def snapshot(bench: Bench) -> Snapshot:
 def asked_of(server: FakeAws) -> set[tuple[str, str]]:
     """(service, operation) of every request but those of who and where."""
     calls = {(service, operation) for _, _, service, operation in server.calls}
-    return calls - {("sts", "get_caller_identity"), ("ec2", "describe_regions")}
+    return calls - {("sts", "get_caller_identity"), ("account", "list_regions")}
 
 
 # What is selected

@@ -2,119 +2,149 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import lru_cache
 
 from botocore import exceptions as aws
-from botocore.credentials import Credentials, RefreshableCredentials
+from botocore.credentials import Credentials
 
 from scanner.aws.calls import Lane
-from scanner.aws.clients import Clients, chain_session
-from scanner.aws.outcomes import one_line, verdict
+from scanner.aws.clients import CONFIGURATION, Clients, chain_session
+from scanner.aws.outcomes import UNKNOWN_KEYS, one_line, verdict
+from scanner.aws.roles import ChainKeys, KeySource, LaneOf, Session, chained
 from scanner.aws.settings import DoorSettings
 from scanner.catalog.spec import Call
 from scanner.errors import GapError
-from scanner.model import Account, Keys, Outcome
+from scanner.model import Account, CallStats, Keys, Outcome, Role
 
 AllowList = frozenset[tuple[str, str]]
 
-_WHO = Call("sts", "get_caller_identity", "GetCallerIdentity")
-_ASSUME = Call("sts", "assume_role", "AssumeRole")
+WHO = Call("sts", "get_caller_identity", "GetCallerIdentity")
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How one account is reached: a profile of the AWS configuration, a role, or the ambient credentials (neither)."""
+    """How one account is reached: a profile of the AWS configuration, roles, or the ambient credentials (neither).
+
+    `region`: where STS is asked; `home`: where it is asked once more if it does not know the keys there.
+    """
 
     account_id: str | None = None
     name: str | None = None
     aws_profile: str | None = None
-    role_arn: str | None = None
-    external_id: str | None = field(default=None, repr=False)
-    session_name: str = "aws-scanner"
+    roles: tuple[Role, ...] = ()
+    session: Session = field(default_factory=Session)
     source_profile: str | None = None
+    region: str = "us-east-1"
+    home: str = "us-east-1"
 
 
+@dataclass(frozen=True, slots=True)
 class Identity:
-    """A proved account and its keys; `keys()` are fresh at each call (role keys are renewed before they expire).
+    """A proved account and its keys.
 
     `via` is botocore's word for where the first keys came from: "env", "sso", "shared-credentials-file" ...
     """
 
-    def __init__(self, account: Account, credentials: Credentials, via: str = "") -> None:
-        self.account = account
-        self.via = via
-        self._credentials = credentials
+    account: Account
+    source: KeySource
+    via: str = ""
 
-    def keys(self) -> Keys:
-        """The keys as they are now. Raises GapError(credentials) where they cannot be renewed."""
+    def keys(self, stale: str | None = None) -> Keys:
+        """The keys as they are now; others than those whose access key is `stale`. Raises GapError(credentials)."""
+        return self.source.keys(stale)
+
+
+class Entrance:
+    """The way into accounts, shared by all of a scan: each AWS profile signs in once, each set of keys has one lane
+    to STS, so that hundreds of accounts share its pace and connections."""
+
+    def __init__(self, settings: DoorSettings, allowed: AllowList) -> None:
+        self._settings = settings
+        self._clients = Clients(settings, allowed)
+        self._sources: dict[str | None, ChainKeys] = {}
+        self._lanes: dict[tuple[str, str], Lane] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def stats(self) -> list[CallStats]:
+        """What STS was asked so far."""
+        with self._lock:
+            return [one for lane in self._lanes.values() for one in lane.stats]
+
+    def enter(self, login: Login, source: KeySource | None = None) -> Identity:
+        """Ask STS once who these credentials are. Raises GapError, whose message says what to do.
+
+        `source`: whose keys assume the roles, instead of the login's own.
+        """
         try:
-            frozen = self._credentials.get_frozen_credentials()
-        except (aws.BotoCoreError, aws.ClientError) as error:
+            source = source or self._source(login)
+            if login.roles:
+                return self._assume(login, source)
+            return self._ask(login, source)
+        except GapError as gap:
+            raise _unusable(login, gap.code, gap.message) from None
+        except (aws.BotoCoreError, ValueError) as error:
             found = verdict(error)
-            raise GapError(Outcome.CREDENTIALS, found.code, found.message) from None
-        return Keys(str(frozen.access_key), str(frozen.secret_key), frozen.token)
+            raise _unusable(login, found.code, found.message) from None
+
+    def _ask(self, login: Login, source: KeySource) -> Identity:
+        keys = source.keys()
+        try:
+            answer = self._lane_in(login.region)(keys).once(WHO, {})
+        except GapError as gap:
+            # A region that is switched off does not know good keys either: its partition's home tells which it is.
+            if gap.code not in UNKNOWN_KEYS or login.region == login.home:
+                raise
+            answer = self._lane_in(login.home)(keys).once(WHO, {})
+        return Identity(_account(login, str(answer["Account"]), str(answer["Arn"])), source, source.via)
+
+    def _assume(self, login: Login, source: KeySource) -> Identity:
+        found = chained(source, login.roles, login.session, self._lane_in(login.region))
+        try:
+            found.keys()
+        except GapError as gap:
+            if gap.code not in UNKNOWN_KEYS or login.region == login.home:
+                raise
+            found = chained(source, login.roles, login.session, self._lane_in(login.home))
+            found.keys()
+        return Identity(_account(login, found.arn.split(":")[4], found.arn), found, source.via)
+
+    def _source(self, login: Login) -> ChainKeys:
+        name = login.source_profile if login.roles else login.aws_profile
+
+        def log_in() -> Credentials | None:
+            return chain_session(name, login.region).get_credentials()
+
+        with self._lock:
+            return self._sources.setdefault(name, ChainKeys(log_in))
+
+    def _lane_in(self, region: str) -> LaneOf:
+        def lane_of(keys: Keys) -> Lane:
+            client = self._clients.get(keys, region, "sts")
+            with self._lock:
+                return self._lanes.setdefault((keys.access_key, region), Lane(client, self._settings))
+
+        return lane_of
 
 
-def prove(login: Login, settings: DoorSettings, allowed: AllowList, sts_region: str | None = None) -> Identity:
-    """Ask STS once who these credentials are. Raises GapError, whose message says what to do."""
-    try:
-        if login.role_arn:
-            source = _source(login.source_profile)
-            return _assume(login, settings, _sts(source, settings, allowed, sts_region), source)
-        source = _source(login.aws_profile)
-        return _ask(login, settings, _sts(source, settings, allowed, sts_region), source)
-    except GapError as gap:
-        raise _unusable(login, gap.code, gap.message) from None
-    except (aws.BotoCoreError, aws.ClientError, ValueError) as error:
-        found = verdict(error)
-        raise _unusable(login, found.code, found.message) from None
-
-
-def _ask(login: Login, settings: DoorSettings, sts: Any, source: Credentials) -> Identity:
-    answer = Lane(sts, settings).once(_WHO, {})
-    return Identity(_account(login, str(answer["Account"]), str(answer["Arn"])), source, str(source.method))
-
-
-def _assume(login: Login, settings: DoorSettings, client: Any, source: Credentials) -> Identity:
-    sts = Lane(client, settings)
-    asked: dict[str, Any] = {"RoleArn": login.role_arn, "RoleSessionName": login.session_name}
-    if login.external_id:
-        asked["ExternalId"] = login.external_id
-    answer = sts.once(_ASSUME, asked)
-    arn = str(answer["AssumedRoleUser"]["Arn"])
-    credentials = RefreshableCredentials.create_from_metadata(
-        metadata=_metadata(answer["Credentials"]),
-        refresh_using=lambda: _metadata(sts.once(_ASSUME, asked)["Credentials"]),
-        method="assume-role",
+def configured_region(aws_profile: str | None) -> str | None:
+    """The region of an AWS profile (None: the ambient one), as the AWS configuration has it."""
+    return _configured_region(
+        aws_profile, tuple(os.environ.get(name) for name in (*CONFIGURATION, "AWS_DEFAULT_REGION"))
     )
-    return Identity(_account(login, arn.split(":")[4], arn), credentials, str(source.method))
 
 
-def _metadata(given: Mapping[str, Any]) -> dict[str, Any]:
-    expiry = given.get("Expiration") or (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    return {
-        "access_key": given["AccessKeyId"],
-        "secret_key": given["SecretAccessKey"],
-        "token": given["SessionToken"],
-        "expiry_time": str(expiry),
-    }
-
-
-def _source(aws_profile: str | None) -> Credentials:
-    credentials = chain_session(aws_profile).get_credentials()
-    if credentials is None:
-        raise GapError(Outcome.CREDENTIALS, "NoCredentialsError", "no credentials were found")
-    return credentials
-
-
-def _sts(credentials: Credentials, settings: DoorSettings, allowed: AllowList, sts_region: str | None) -> Any:
-    frozen = credentials.get_frozen_credentials()
-    keys = Keys(str(frozen.access_key), str(frozen.secret_key), frozen.token)
-    return Clients(settings, allowed).get(keys, sts_region or "us-east-1", "sts")
+@lru_cache(maxsize=64)
+def _configured_region(aws_profile: str | None, _: tuple[str | None, ...]) -> str | None:
+    try:
+        found = chain_session(aws_profile).get_config_variable("region")
+    except (aws.BotoCoreError, OSError):
+        return None  # told, with what to do, when the account is entered
+    return str(found) if found else None
 
 
 def _account(login: Login, account_id: str, arn: str) -> Account:
@@ -135,10 +165,13 @@ def _unusable(login: Login, code: str, message: str) -> GapError:
     where = "use --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the account an `aws_profile` or `role_arn`"
     if code in _NETWORK:
         where = "not the credentials but the way to AWS is the trouble: `aws-scanner doctor` looks into it"
-    elif login.role_arn and code == "NoCredentialsError":
+    elif login.roles and code == "NoCredentialsError":
         where = "set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the account a `source_profile` to assume its role from"
-    elif login.role_arn:
-        where = f"check the trust policy of {login.role_arn} and its external_id, and the source credentials"
+    elif login.roles:
+        roles = " -> ".join(role.arn for role in login.roles)
+        where = f"check the trust policy of {roles} and its external_id, and the source credentials"
     elif login.aws_profile:
         where = f"check `aws sts get-caller-identity --profile {login.aws_profile}`"
+    elif code in UNKNOWN_KEYS:
+        where += "; keys of another partition (aws-cn, aws-us-gov) need AWS_REGION to name a region of it"
     return GapError(Outcome.CREDENTIALS, code, f"{message}; {where}")

@@ -21,11 +21,11 @@ _PLACES = {
 
 def chain_of(login: Login, via: str = "") -> tuple[str, ...]:
     """The steps to an account, the first keys first; `via` is botocore's word for these, "" where they are unknown."""
-    own = login.source_profile if login.role_arn else login.aws_profile
+    own = login.source_profile if login.roles else login.aws_profile
     if not via and not own and os.environ.get("AWS_ACCESS_KEY_ID"):
         via = "env"
     steps = (_PLACES[via],) if via in _PLACES else _steps(own, via)
-    return (*steps, f"role {login.role_arn}") if login.role_arn else steps
+    return (*steps, *(f"role {role.arn}" for role in login.roles))
 
 
 def _steps(aws_profile: str | None, via: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ _CHAIN = frozenset(
     }
 )
 
-_CONFIGURATION = (
+CONFIGURATION = (
     "HOME", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_DATA_PATH",
 )  # fmt: skip
 
@@ -92,7 +92,7 @@ def guarded_session(allowed: frozenset[tuple[str, str]]) -> botocore.session.Ses
     One session, and with it one set of models, for all clients: a session of its own costs 3.5 s for 40 clients. It is
     another one where the environment names another AWS configuration, which sessions read only once.
     """
-    return _guarded_session(allowed, tuple(os.environ.get(name) for name in _CONFIGURATION))
+    return _guarded_session(allowed, tuple(os.environ.get(name) for name in CONFIGURATION))
 
 
 @lru_cache(maxsize=4)
@@ -101,15 +101,23 @@ def _guarded_session(allowed: frozenset[tuple[str, str]], _: tuple[str | None, .
     if session.get_config_variable("profile") not in (None, *session.available_profiles):
         # It is told where credentials are looked for; where the profile names others, nobody needs it.
         session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    session.set_config_variable("sts_regional_endpoints", "regional")
     session.register_component("data_loader", Models(allowed))
     session.register_component("response_parser_factory", Factory())
     guard(session, allowed)
     return session
 
 
-def chain_session(aws_profile: str | None) -> botocore.session.Session:
-    """A session for botocore's own chain of credential providers, which may make the calls that it is made of only."""
+def chain_session(aws_profile: str | None, region: str | None = None) -> botocore.session.Session:
+    """A session for botocore's own chain of credential providers, which may make the calls that it is made of only.
+
+    `region`: where they ask if the AWS configuration names none; else it would be the global endpoint of STS, whose
+    tokens opt-in regions refuse.
+    """
     session = botocore.session.Session(profile=aws_profile)
+    session.set_config_variable("sts_regional_endpoints", "regional")
+    if region and not session.get_config_variable("region"):
+        session.set_config_variable("region", region)
     session.register_component("data_loader", _chain_models())
     guard(session, _CHAIN)
     return session

@@ -25,6 +25,11 @@ _ALWAYS_ALLOWED = frozenset(
         ("sts", "assume_role"),
         ("ec2", "describe_regions"),
         ("account", "list_regions"),
+        ("organizations", "list_accounts"),
+        ("organizations", "list_roots"),
+        ("organizations", "list_accounts_for_parent"),
+        ("organizations", "list_organizational_units_for_parent"),
+        ("organizations", "list_tags_for_resource"),
         ("resourcegroupstaggingapi", "get_resources"),
     }
 )
@@ -62,7 +67,7 @@ class Catalog:
         return tuple(sorted(words | set(self.aliases)))
 
     def operations(self) -> frozenset[tuple[str, str]]:
-        """The read-only allow-list: (client, operation) of every call in the catalog, and the five of the program."""
+        """The read-only allow-list: (client, operation) of every call in the catalog, and of the program's own."""
         return _ALWAYS_ALLOWED | {(call.service, call.operation) for kind in self.types for call in kind.calls}
 
     def iam_actions(

@@ -105,9 +105,11 @@ def _login(account: AccountSpec) -> str:
     how = "ambient credentials"
     if account.aws_profile:
         how = f"AWS profile {account.aws_profile}"
-    elif account.role_arn:
-        how = f"role {account.role_arn}"
+    elif account.roles:
+        how = f"role {' -> '.join(role.arn for role in account.roles)}"
         how += f" from AWS profile {account.source_profile}" if account.source_profile else ""
+    if account.organization:
+        how = f"organization, role {account.organization.role_name} in each account; listed by {how}"
     return f"{named}: {how}" if named else how
 
 

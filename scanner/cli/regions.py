@@ -85,7 +85,7 @@ def _enabled(profile: str | None) -> tuple[list[Row], int]:
         if not one.usable:
             typer.echo(printable(f"{label(one)}: {one.code}: {one.message}"), err=True)
             continue
-        refused = next((f" ({asked.code}: {asked.message})" for asked in one.asked if asked.code), "")
+        refused = "".join(f" ({asked.code}: {asked.message})" for asked in one.asked if asked.code)
         typer.echo(printable(f"{label(one)}: {regions_text(one)}{refused}"), err=True)
         rows += [
             _row(one.account_id, one.name, one.partition, name, status or "unknown", one.regions_source)

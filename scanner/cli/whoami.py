@@ -1,6 +1,6 @@
 """Show who the program is in each account of a profile: identity, role chain, enabled regions, what is denied.
 
-It asks STS and DescribeRegions once per account. With --probe it also makes one cheap list call for each selected
+It asks STS and the list of regions once per account. With --probe it also makes one cheap list call for each selected
 service, in one region, and names the IAM actions that are denied.
 
 Exit code 0: all accounts are usable; 3: some are not, or a probe was denied; 4: none is.
@@ -66,7 +66,7 @@ def exit_code(standings: tuple[Standing, ...], *, denials_count: bool = False) -
     if not any(one.usable for one in standings):
         return 4
     denied = denials_count and any(one.denied for one in standings)
-    return 0 if all(one.usable for one in standings) and not denied else 3
+    return 0 if all(one.usable or one.is_left_out for one in standings) and not denied else 3
 
 
 def label(one: Standing) -> str:
@@ -79,7 +79,7 @@ def account_lines(one: Standing) -> Iterator[str]:
     """One account as text."""
     from scanner.formats.text import printable
 
-    yield f"{label(one)}: {'usable' if one.usable else 'NOT USABLE'}"
+    yield printable(f"{label(one)}: {'left out' if one.is_left_out else 'usable' if one.usable else 'NOT USABLE'}")
     yield from (f"  {printable(line)}" for line in _facts(one))
 
 
@@ -91,7 +91,7 @@ def _facts(one: Standing) -> Iterator[str]:
     yield f"identity    {one.arn}  (partition {one.partition})"
     yield f"regions     {regions_text(one)}" + (f": {', '.join(one.enabled)}" if one.regions_known else "")
     yield f"scanned     {len(one.regions)} of them by this profile: {', '.join(one.regions) or 'none'}"
-    probed = one.asked[1:]
+    probed = one.probed
     if probed:
         outcomes = Counter(asked.outcome for asked in probed)
         yield f"probed      {len(probed)} services: " + ", ".join(f"{count} {name}" for name, count in outcomes.items())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scanner.access import sts_region
 from scanner.aws.endpoints import greet, sts_endpoint
+from scanner.candidates import sts_regions
 from scanner.catalog import Catalog
 from scanner.doctor.checks import Check
 from scanner.errors import GapError
@@ -21,7 +21,7 @@ _SKEW_WARN_S = 60
 def network(loaded: LoadedProfile, catalog: Catalog) -> Iterator[Check]:
     """Whether STS answers, by name, connection, proxy and TLS, and what its clock says."""
     door = door_settings(loaded)
-    regions = dict.fromkeys(sts_region(spec, loaded.profile, catalog) for spec in loaded.profile.accounts)
+    regions = dict.fromkeys(sts_regions(spec, loaded.profile, catalog)[0] for spec in loaded.profile.accounts)
     try:
         urls = dict.fromkeys(sts_endpoint(door, region) for region in regions)
     except GapError as gap:
@@ -80,6 +80,11 @@ def _account(one: Standing) -> Iterator[Check]:
     if not one.regions_known:
         refused = one.asked[0]
         found = f"{who}: {', '.join(refused.actions)}: {refused.code}: all {len(one.statuses)} known regions are tried"
-        yield Check("regions", "warn", found, "allow ec2:DescribeRegions, or name the regions in the profile")
+        yield Check(
+            "regions",
+            "warn",
+            found,
+            "allow account:ListRegions or ec2:DescribeRegions, or name the regions in the profile",
+        )
     else:
         yield Check("regions", "ok", f"{who}: {len(one.enabled)} enabled, {len(one.regions)} scanned")

@@ -1,7 +1,8 @@
 """A fake AWS made of botocore's shapes: any list, describe and get call of the catalog, true pages, faults by rule."""
 
 from scanner.fakeaws.content import Fleet
+from scanner.fakeaws.directory import Directory, Member
 from scanner.fakeaws.rules import Rule, parse_rule
 from scanner.fakeaws.server import FakeAws, serve
 
-__all__ = ["FakeAws", "Fleet", "Rule", "parse_rule", "serve"]
+__all__ = ["Directory", "FakeAws", "Fleet", "Member", "Rule", "parse_rule", "serve"]

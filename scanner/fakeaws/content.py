@@ -55,6 +55,7 @@ class Where:
 
     account: str
     region: str
+    partition: str = "aws"
 
 
 class Content:
@@ -322,7 +323,7 @@ def _bare(kind: ResourceType, leaf: str, arn: str, where: Where) -> str:
 
 
 def _arn(kind: ResourceType, leaf: str, where: Where) -> str:
-    filled = kind.shape.replace("{partition}", "aws").replace("{account}", where.account)
+    filled = kind.shape.replace("{partition}", where.partition).replace("{account}", where.account)
     return filled.replace("{region}", where.region).replace("{uuid}", "0a1b2c3d").replace("{id}", leaf)
 
 

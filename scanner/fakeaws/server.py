@@ -17,6 +17,7 @@ from botocore import xform_name
 
 from scanner.catalog import Catalog, load_catalog
 from scanner.fakeaws.content import Content, FakeError, Fleet, Where, nothing
+from scanner.fakeaws.directory import Directory, region_page
 from scanner.fakeaws.rules import Rule, Rules, parse_rule
 from scanner.fakeaws.wire import NotUnderstood, Raw, Request, read, write, write_error
 
@@ -53,7 +54,9 @@ class FakeAws:
         catalog_dirs: tuple[Path, ...] = (),
         on_call: Callable[[Asked], None] = lambda _: None,
         clock_ahead_s: float = 0.0,
+        directory: Directory | None = None,
     ) -> None:
+        self.directory = directory or Directory()
         self.calls: Counter[tuple[str, str, str, str]] = Counter()
         self.unknown = 0
         self._fleet = fleet or Fleet()
@@ -115,6 +118,7 @@ class FakeAws:
             self.calls[account, request.region, request.service, operation] += 1
         self._on_call(Asked(account, request.region, request.service, operation, raw.peer_port))
         try:
+            self.directory.admit(request.access_key, request.model)
             self._rules.check(request.model, operation, account, request.region)
             return self._known(request, account, operation)
         except FakeError as error:
@@ -128,12 +132,14 @@ class FakeAws:
         if answer is None:
             kind, body = write(request.model, self._made(request, account, operation))
             answer = (200, kind, body)
-            if len(answers) < _CACHED_ANSWERS:
+            if len(answers) < _CACHED_ANSWERS and request.service != "sts":
                 answers[key] = answer
         return answer
 
     def _made(self, request: Request, account: str, operation: str) -> Mapping[str, Any]:
-        where = Where(account, request.region)
+        where = Where(account, request.region, self.directory.partition)
+        if request.service == "organizations":
+            return self.directory.organization(operation, request.params)
         own = _OWN.get(request.service, {}).get(operation)
         if own:
             return own(self, request.params, where)
@@ -147,21 +153,21 @@ class FakeAws:
             return nothing(request.model)
 
     def _who(self, _: Mapping[str, Any], where: Where) -> Mapping[str, Any]:
-        return {"Account": where.account, "Arn": f"arn:aws:iam::{where.account}:user/scanner", "UserId": "AIDAFAKE"}
+        arn = f"arn:{self.directory.partition}:iam::{where.account}:user/scanner"
+        return {"Account": where.account, "Arn": arn, "UserId": "AIDAFAKE"}
 
-    def _assume(self, params: Mapping[str, Any], _: Where) -> Mapping[str, Any]:
-        account, role = str(params["RoleArn"]).split(":", 5)[4:]
-        arn = f"arn:aws:sts::{account}:assumed-role/{role.rsplit('/', 1)[-1]}/{params['RoleSessionName']}"
-        keys = {"AccessKeyId": f"ASIA{account}", "SecretAccessKey": "secret", "SessionToken": f"token-{account}"}
-        return {
-            "Credentials": {**keys, "Expiration": "2099-01-01T00:00:00Z"},
-            "AssumedRoleUser": {"Arn": arn, "AssumedRoleId": f"AROAFAKE:{params['RoleSessionName']}"},
-        }
+    def _assume(self, params: Mapping[str, Any], where: Where) -> Mapping[str, Any]:
+        return self.directory.assume(params, where.account)
+
+    def _statuses(self) -> dict[str, str]:
+        others = dict.fromkeys(self._catalog.regions[self.directory.partition], "not-opted-in")
+        return {**others, **dict.fromkeys(self._fleet.regions, "opt-in-not-required")}
+
+    def _list_regions(self, params: Mapping[str, Any], _: Where) -> Mapping[str, Any]:
+        return region_page(self._statuses(), params)
 
     def _regions(self, params: Mapping[str, Any], _: Where) -> Mapping[str, Any]:
-        enabled = dict.fromkeys(self._fleet.regions, "opt-in-not-required")
-        others = self._catalog.regions["aws"] if params.get("AllRegions") else ()
-        statuses = {**dict.fromkeys(others, "not-opted-in"), **enabled}
+        statuses = self._statuses() if params.get("AllRegions") else dict.fromkeys(self._fleet.regions, "opted-in")
         return {
             "Regions": [
                 {"RegionName": one, "OptInStatus": status, "Endpoint": f"ec2.{one}.amazonaws.com"}
@@ -198,6 +204,8 @@ def _account_of(access_key: str) -> str:
 
 _Own = Callable[[FakeAws, Mapping[str, Any], Where], Mapping[str, Any]]
 _OWN: dict[str, dict[str, _Own]] = {
+    "account": {"list_regions": FakeAws._list_regions},
+    "organizations": {},
     "sts": {"get_caller_identity": FakeAws._who, "assume_role": FakeAws._assume},
     "ec2": {"describe_regions": FakeAws._regions},
     "resourcegroupstaggingapi": {"get_resources": FakeAws._resources},

@@ -1,7 +1,11 @@
 """The operator's YAML as a validated model; command line over environment over YAML over defaults."""
 
+from scanner.profile.accounts import AccountSpec, RoleSession
 from scanner.profile.flags import Flags
 from scanner.profile.load import LoadedProfile, load_profile, loaded_from
-from scanner.profile.model import AccountSpec, Expectation, Profile
+from scanner.profile.model import Expectation, Profile
 
-__all__ = ["AccountSpec", "Expectation", "Flags", "LoadedProfile", "Profile", "load_profile", "loaded_from"]
+__all__ = [
+    "AccountSpec", "Expectation", "Flags", "LoadedProfile", "Profile", "RoleSession", "load_profile",
+    "loaded_from",
+]  # fmt: skip

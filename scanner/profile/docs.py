@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from scanner.profile import model as source
-from scanner.profile.model import AccountSpec, Expectation, ProfileFields
+from scanner.profile import accounts, model
+from scanner.profile.accounts import AccountSpec, Organization, RoleSession
+from scanner.profile.model import Expectation, ProfileFields
 
 _INTRO = """# Profile reference
 
@@ -54,6 +55,10 @@ def schema_json() -> bytes:
     _describe(schema, ProfileFields.__name__)
     for name, one in schema["$defs"].items():
         _describe(one, name)
+    entries = schema["properties"]["accounts"]
+    entries["anyOf"] = [{"type": "array", "items": entries.pop("items"), "minItems": entries.pop("minItems")}]
+    entries["anyOf"].append({"$ref": f"#/$defs/{AccountSpec.__name__}"})
+    del entries["type"]
     _also_one_word(schema)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "aws-scanner profile"}
     return orjson.dumps(head, option=orjson.OPT_INDENT_2) + b"\n"
@@ -62,7 +67,8 @@ def schema_json() -> bytes:
 @lru_cache(maxsize=1)
 def _prose() -> Mapping[tuple[str, str], str]:
     """(class, field) -> the docstring below the field. pydantic could read them too, but would at every start."""
-    classes = [node for node in ast.parse(inspect.getsource(source)).body if isinstance(node, ast.ClassDef)]
+    nodes = [node for source in (model, accounts) for node in ast.parse(inspect.getsource(source)).body]
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
     return {
         (one.name, field.target.id): inspect.cleandoc(text.value.value)
         for one in classes
@@ -72,11 +78,16 @@ def _prose() -> Mapping[tuple[str, str], str]:
     }
 
 
+def _meaning(owner: str, name: str) -> str | None:
+    """What is written below a field, be it in a class that it comes from."""
+    return _prose().get((owner, name)) or _prose().get((RoleSession.__name__, name))
+
+
 def _describe(schema: dict[str, Any], name: str) -> None:
     properties = schema.get("properties", {})
     for field, one in properties.items():
-        if (name, field) in _prose():
-            properties[field] = dict(sorted({**one, "description": _prose()[name, field]}.items()))
+        if said := _meaning(name, field):
+            properties[field] = dict(sorted({**one, "description": said}.items()))
 
 
 def _also_one_word(schema: Any) -> None:
@@ -97,6 +108,7 @@ def _also_one_word(schema: Any) -> None:
 def reference_markdown() -> str:
     """docs/profile.md."""
     parts = [_INTRO, *_section("The profile", ProfileFields), *_section("accounts[]", AccountSpec)]
+    parts += _section("accounts[].organization", Organization)
     parts += _section("expect[]", Expectation)
     for name, info in ProfileFields.model_fields.items():
         nested = info.annotation
@@ -111,7 +123,7 @@ def _section(title: str, model: type[BaseModel]) -> Iterator[str]:
     yield "| key | default | what it means |"
     yield "|---|---|---|"
     for name, info in model.model_fields.items():
-        meaning = info.description or _prose().get((model.__name__, name)) or _of(info)
+        meaning = info.description or _meaning(model.__name__, name) or _of(info)
         yield f"| `{name}` | {_default(info)} | {' '.join(meaning.split())} |"
 
 
@@ -125,6 +137,8 @@ def _default(info: Any) -> str:
     value = info.default
     if isinstance(value, BaseModel) or (isinstance(value, list) and value and isinstance(value[0], BaseModel)):
         return "see below"
+    if isinstance(value, dict):
+        return "`{}`"
     if isinstance(value, list):
         return f"`{', '.join(map(str, value)) or '[]'}`"
     return "" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from scanner.errors import ProfileError
-from scanner.profile.model import AsWritten, ProfileFields
+from scanner.profile.model import ProfileFields
+from scanner.profile.words import AsWritten
 
 ENV_PREFIX = "AWS_SCANNER__"
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scanner.errors import ProfileError
-from scanner.profile.model import AccountSpec, Profile
+from scanner.profile.accounts import AccountSpec
+from scanner.profile.model import Profile
 
 # Settings that an account may have of its own: said on the command line, they hold for all accounts.
 _OF_ACCOUNTS = ("regions", "services", "tags")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked
 from scanner.errors import ProfileError
 from scanner.profile.environment import ENV_PREFIX, layered
 from scanner.profile.flags import Flags, for_all_accounts
-from scanner.profile.model import Folders, Profile, ProfileFields
+from scanner.profile.model import Profile, ProfileFields
 from scanner.profile.problems import Problem, in_words, nearest, unknown_words
+from scanner.profile.words import Folders
 
 CONFIG_DIR = Path("config")
 _MAX_BYTES = 1 << 20
@@ -97,7 +98,9 @@ def load_profile(
 def _account_places(file: _File, origins: Mapping[str, str]) -> tuple[str, ...]:
     if not origins["accounts"].startswith(f"{file.path}:"):
         return ()
-    return tuple(file.place(("accounts", at)).rsplit(":", 1)[0] for at in range(len(file.doc["accounts"])))
+    entries = file.doc["accounts"]
+    paths = [("accounts",)] if isinstance(entries, dict) else [("accounts", at) for at in range(len(entries))]
+    return tuple(file.place(path).rsplit(":", 1)[0] for path in paths)
 
 
 def loaded_from(given: Profile, overrides: Mapping[str, Any]) -> LoadedProfile:
@@ -175,10 +178,15 @@ def _find(ref: str | Path) -> Path:
 def _check(doc: Mapping[str, Any], catalog: Catalog) -> list[Problem]:
     """The problems of the YAML alone."""
     try:
-        profile = ProfileFields.model_validate(doc)
+        problems = unknown_words(ProfileFields.model_validate(doc), catalog)
     except ValidationError as error:
-        return in_words(error, ProfileFields)
-    return unknown_words(profile, catalog)
+        problems = in_words(error, ProfileFields)
+    # One entry without a list has no number in the document.
+    return [_without_number(one) for one in problems] if isinstance(doc.get("accounts"), dict) else problems
+
+
+def _without_number(problem: Problem) -> Problem:
+    return replace(problem, loc=("accounts", *problem.loc[2:])) if problem.loc[0] == "accounts" else problem
 
 
 def _unknown_variables() -> list[str]:

@@ -3,129 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    create_model,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
 from scanner import executors, filters
-from scanner.model import Cell, Chosen, Outcome, TagFilter
-
-
-class AsWritten:
-    """Marks a field whose environment variable is read by its own validator, and not as JSON."""
-
-
-class Strict(BaseModel):
-    """Unknown keys are refused; numbers where text is meant are taken as they were written."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
-
-
-def _list(value: Any) -> Any:
-    """A list written as one word, with commas, or as JSON (environment variables)."""
-    if isinstance(value, str):
-        if value.lstrip().startswith("["):
-            import orjson
-
-            return orjson.loads(value)
-        return [one.strip() for one in value.split(",") if one.strip()]
-    return value
-
-
-Words = Annotated[list[str], AsWritten, BeforeValidator(_list)]
-Folders = Annotated[list[Path], AsWritten, BeforeValidator(_list)]
-# Not \w: letters of all alphabets are none in AWS, and take a fifth of the program's start to compile.
-_WORD = "A-Za-z0-9_"
-_SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-
-
-def tag_filters(value: Any) -> Any:
-    """Both ways to write tag filters, as TagFilter tuples: {Key: [values]} and [{key:, values:}]."""
-    if value is None:
-        return value
-    if isinstance(value, str):
-        value = [one for one in value.split(",") if one.strip()]
-        value = {key.strip(): text.strip() or None for key, _, text in (one.partition("=") for one in value)}
-    if isinstance(value, dict):
-        return [TagFilter((str(key),), _texts(values)) for key, values in value.items()]
-    if not isinstance(value, list):
-        raise ValueError("a mapping {Key: value} or a list of {key:, values:} is wanted")
-    return [one if isinstance(one, TagFilter) else _tag_entry(one) for one in value]
-
-
-def _tag_entry(one: Any) -> TagFilter:
-    if not isinstance(one, dict) or set(one) - {"key", "keys", "value", "values"}:
-        raise ValueError("each entry is {key:, value: or values:}; `key` or `value` may be left out")
-    found = TagFilter(_texts(one.get("key", one.get("keys"))), _texts(one.get("value", one.get("values"))))
-    if not found.keys and not found.values:
-        raise ValueError("an entry without key and value would match everything")
-    return found
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    """Tag texts; what YAML made a number or boolean of is text again. None: any."""
-    if value is None:
-        return ()
-    values = value if isinstance(value, list) else [value]
-    return tuple(str(one).lower() if isinstance(one, bool) else str(one) for one in values)
-
-
-Tags = Annotated[
-    list[TagFilter],
-    AsWritten,
-    BeforeValidator(tag_filters),
-    Field(json_schema_extra={"items": {}, "type": ["array", "object"]}),
-]
-
-
-class AccountSpec(Strict):
-    """One AWS account and how it is reached: an AWS profile, a role, or (neither) the ambient credentials."""
-
-    id: str | None = Field(default=None, pattern=r"^[0-9]{12}$")
-    """The account's 12 digits. If given, the credentials must be of this account."""
-    name: str | None = Field(default=None, pattern=_SAFE_NAME)
-    """A name for people; it stands in records as `account_name`."""
-    aws_profile: str | None = None
-    """A profile of ~/.aws/config."""
-    role_arn: str | None = Field(default=None, pattern=rf"^arn:aws[a-z-]*:iam::[0-9]{{12}}:role/[{_WORD}+=,.@/-]+$")
-    """A role to assume."""
-    external_id: str | None = Field(default=None, min_length=2, max_length=1224, repr=False)
-    """The ExternalId that the role's trust policy wants."""
-    session_name: str | None = Field(default=None, pattern=rf"^[{_WORD}+=,.@-]{{2,64}}$")
-    """The role session's name, as CloudTrail shows it (default: aws-scanner)."""
-    source_profile: str | None = None
-    """The profile of ~/.aws/config whose credentials assume the role (default: the ambient ones)."""
-    regions: Words | None = None
-    """Regions of this account, instead of the profile's."""
-    services: Words | None = None
-    """Services of this account, instead of the profile's."""
-    tags: Tags | None = None
-    """Tag filters of this account, instead of the profile's."""
-
-    @model_validator(mode="after")
-    def _one_way_in(self) -> AccountSpec:
-        if self.aws_profile and self.role_arn:
-            raise ValueError("has both aws_profile and role_arn; for a role assumed from a profile use source_profile")
-        stray = [name for name in ("external_id", "session_name", "source_profile") if getattr(self, name)]
-        if stray and not self.role_arn:
-            raise ValueError(f"{', '.join(stray)} mean nothing without role_arn")
-        if self.id and self.role_arn and self.role_arn.split(":")[4] != self.id:
-            raise ValueError(f"id is {self.id}, but role_arn is of account {self.role_arn.split(':')[4]}")
-        return self
+from scanner.model import Cell, Chosen, Outcome
+from scanner.profile.accounts import Accounts, AccountSpec, differ
+from scanner.profile.words import SAFE_NAME, Folders, Strict, Tags, Words, words
 
 
 class Expectation(Strict):
@@ -258,14 +147,14 @@ else:
 class ProfileFields(Strict):
     """A scan: accounts, regions, services and tags, and how to go about it."""
 
-    name: str = Field(default="default", pattern=_SAFE_NAME)
+    name: str = Field(default="default", pattern=SAFE_NAME)
     """The profile's name in reports and folders (default: the file's name)."""
     description: str | None = None
     """What this profile is for."""
     endpoint_url: str | None = None
     """An endpoint for every call: https, or http on this machine."""
-    accounts: list[AccountSpec] = Field(default=[AccountSpec()], min_length=1)
-    """The accounts (default: the one of the ambient credentials)."""
+    accounts: Accounts = Field(default=[AccountSpec()], min_length=1)
+    """The accounts, or one entry without a list (default: the one of the ambient credentials)."""
     regions: Words = Field(default=["enabled"], min_length=1)
     """Region names, globs (`eu-*`), `enabled`, and exclusions (`!us-*`)."""
     services: Words = Field(default=["*"], min_length=1)
@@ -306,12 +195,11 @@ class ProfileFields(Strict):
     @field_validator("enrich", mode="before")
     @classmethod
     def _enrich_words(cls, value: Any) -> Any:
-        return value if value in ("all", "none") else _list(value)
+        return value if value in ("all", "none") else words(value)
 
     @model_validator(mode="after")
     def _accounts_differ(self) -> ProfileFields:
-        _differ("id", (one.id for one in self.accounts))
-        _differ("role_arn", (one.role_arn for one in self.accounts))
+        differ(self.accounts)
         return self
 
     @property
@@ -322,14 +210,6 @@ class ProfileFields(Strict):
 
 
 Profile = ProfileFields
-
-
-def _differ(what: str, values: Iterable[str | None]) -> None:
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise ValueError(f"two accounts have the {what} {value}")
-        seen.update({value} if value else ())
 
 
 def _is_loopback(host: str) -> bool:

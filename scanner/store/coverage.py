@@ -31,7 +31,7 @@ REMEDIES = {
 
 MEANINGS = {
     Outcome.OK: "AWS answered, be it that there is none",
-    Outcome.SKIPPED: "not asked on purpose: enrichment is off, or a filter cannot judge it",
+    Outcome.SKIPPED: "not asked on purpose: enrichment is off, a filter cannot judge it, the account is suspended",
     Outcome.NOT_AVAILABLE: "the region does not offer it",
     Outcome.NOT_ENABLED: "the account does not use the service",
     Outcome.REGION_DISABLED: "the account has the region switched off",
@@ -104,7 +104,8 @@ class Coverage:
     def surprises(self) -> tuple[AccountFailure, ...]:
         """The accounts that were not scanned although the profile does not expect that."""
         declared = {(line.account_id, line.outcome) for line in self.expected}
-        return tuple(one for one in self.failures if (one.account_id, one.outcome) not in declared)
+        unmeant = (one for one in self.failures if one.outcome is not Outcome.SKIPPED)
+        return tuple(one for one in unmeant if (one.account_id, one.outcome) not in declared)
 
     def verdict(self) -> str:
         """One sentence, most important word first."""

@@ -1,0 +1,77 @@
+"""What a profile's values are made of: words in lists, tag filters, names; each in the ways that people write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from scanner.model import TagFilter
+
+
+class AsWritten:
+    """Marks a field whose environment variable is read by its own validator, and not as JSON."""
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused; numbers where text is meant are taken as they were written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+def words(value: Any) -> Any:
+    """A list written as one word, with commas, or as JSON (environment variables)."""
+    if isinstance(value, str):
+        if value.lstrip().startswith("["):
+            import orjson
+
+            return orjson.loads(value)
+        return [one.strip() for one in value.split(",") if one.strip()]
+    return value
+
+
+Words = Annotated[list[str], AsWritten, BeforeValidator(words)]
+Folders = Annotated[list[Path], AsWritten, BeforeValidator(words)]
+# Not \w: letters of all alphabets are none in AWS, and take a fifth of the program's start to compile.
+WORD = "A-Za-z0-9_"
+SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+def tag_filters(value: Any) -> Any:
+    """Both ways to write tag filters, as TagFilter tuples: {Key: [values]} and [{key:, values:}]."""
+    if value is None:
+        return value
+    if isinstance(value, str):
+        value = [one for one in value.split(",") if one.strip()]
+        value = {key.strip(): text.strip() or None for key, _, text in (one.partition("=") for one in value)}
+    if isinstance(value, dict):
+        return [TagFilter((str(key),), _texts(values)) for key, values in value.items()]
+    if not isinstance(value, list):
+        raise ValueError("a mapping {Key: value} or a list of {key:, values:} is wanted")
+    return [one if isinstance(one, TagFilter) else _tag_entry(one) for one in value]
+
+
+def _tag_entry(one: Any) -> TagFilter:
+    if not isinstance(one, dict) or set(one) - {"key", "keys", "value", "values"}:
+        raise ValueError("each entry is {key:, value: or values:}; `key` or `value` may be left out")
+    found = TagFilter(_texts(one.get("key", one.get("keys"))), _texts(one.get("value", one.get("values"))))
+    if not found.keys and not found.values:
+        raise ValueError("an entry without key and value would match everything")
+    return found
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Tag texts; what YAML made a number or boolean of is text again. None: any."""
+    if value is None:
+        return ()
+    values = value if isinstance(value, list) else [value]
+    return tuple(str(one).lower() if isinstance(one, bool) else str(one) for one in values)
+
+
+Tags = Annotated[
+    list[TagFilter],
+    AsWritten,
+    BeforeValidator(tag_filters),
+    Field(json_schema_extra={"items": {}, "type": ["array", "object"]}),
+]
