@@ -6,11 +6,12 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, zip_longest
+from itertools import chain
 
 from scanner import manifest as ledgers
 from scanner import means
 from scanner.access import Access, reach_accounts
+from scanner.aws.renewal import KeyDesk
 from scanner.aws.traces import Wanted, listen
 from scanner.begin import Part, plan_of, shard_of
 from scanner.catalog import Catalog
@@ -18,7 +19,7 @@ from scanner.errors import GapError, Interrupted, NoCredentialsError
 from scanner.executors import get as get_executor
 from scanner.executors.processes import Lost
 from scanner.finish import finish, now
-from scanner.model import Beat, Job, Note, Outcome, Shard, Unit
+from scanner.model import Beat, Desk, Job, Note, Outcome, Shard, Unit
 from scanner.plan import jobs_of, left_out, plan, planned_cells
 from scanner.profile import LoadedProfile
 from scanner.resume import Earlier, drop, find_earlier, refuse_lost_accounts, take_over
@@ -115,8 +116,9 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None, part: Part = ALL) ->
 
 def no_credentials_message(access: Access, loaded: LoadedProfile) -> str:
     """One line that names each account, its place in the profile, and what to do."""
-    said = zip_longest(access.lines, loaded.account_places)
-    lines = [": ".join(filter(None, [place, line.name or line.id, line.message])) for line, place in said if line]
+    places = [loaded.account_places[at] if loaded.account_places else None for at in access.entries]
+    said = zip(access.lines, places, strict=True)
+    lines = [": ".join(filter(None, [place, line.name or line.id, line.message])) for line, place in said]
     return "no account has usable credentials: " + " | ".join(lines)
 
 
@@ -164,14 +166,16 @@ def _execute(
     slots = means.slots_for(execution.max_workers, execution.memory_limit_mb, len(list(jobs_of(units))))
     spread = get_executor(execution.executor).run
     if units:
-        yield from spread(_jobs(units, run), partial(Worker, spec), slots=slots, tell=hooks.hear)
+        with KeyDesk(run.access.other_keys) as desk:
+            jobs = _jobs(units, run, desk)
+            yield from spread(jobs, partial(Worker, spec), slots=slots, tell=hooks.hear)
 
 
-def _jobs(units: list[Unit], run: Run) -> Iterator[Job]:
-    """One job per account and region, with keys that are fresh when it starts."""
+def _jobs(units: list[Unit], run: Run, desk: Desk) -> Iterator[Job]:
+    """One job per account and region, with keys that are fresh when it starts, and where to get others."""
     for group in jobs_of(units):
         try:
-            yield Job(group, run.access.keys(group[0].account))
+            yield Job(group, run.access.keys(group[0].account), desk)
         except GapError as gap:
             for unit in group:
                 cells = planned_cells(run.catalog, unit, Outcome.CREDENTIALS, gap.message)

@@ -16,6 +16,7 @@ from scanner.aws.calls import Lane
 from scanner.aws.clients import Clients
 from scanner.aws.guard import take_refused
 from scanner.aws.outcomes import one_line
+from scanner.aws.renewal import KeyRing
 from scanner.aws.settings import DoorSettings
 from scanner.aws.traces import Tell, Wanted, listen
 from scanner.catalog import Catalog, load_catalog
@@ -164,8 +165,10 @@ class Worker:
         wanted, waiting = self._spec.wanted, dict[Future[list[_Step]], _Step]()
         listen(wanted, emit)
         pulse = _Pulse(job, emit, due=0.0 if wanted.beats else math.inf)
+        ring = KeyRing(job, self._clients, self._spec.door)
         for unit in job.units:
-            lane = Lane(self._clients.get(job.keys, unit.region, unit.service), self._spec.door, unit)
+            hold = ring.hold(unit.region, unit.service)
+            lane = Lane(hold.client(), self._spec.door, unit, hold)
             pulse.runs.append(run := _UnitRun(unit, lane, self._spec, self._pools))
             for step in run.first_steps():
                 _start(self._types, step, waiting)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 import jmespath
 from botocore import exceptions as aws
@@ -19,7 +19,7 @@ from tenacity.wait import wait_random_exponential
 from scanner.aws.deadlines import Deadline
 from scanner.aws.limiter import Paces
 from scanner.aws.operations import Method, Parts, prepare
-from scanner.aws.outcomes import Verdict, verdict
+from scanner.aws.outcomes import EXPIRED, UNKNOWN_KEYS, Verdict, verdict
 from scanner.aws.settings import DoorSettings
 from scanner.aws.traces import Attempt, tracer_for
 from scanner.catalog.spec import Call
@@ -40,6 +40,22 @@ class Absent(Exception):
     """AWS answered with one of the codes in `Call.none`: the thing asked for does not exist, and that is the answer."""
 
 
+class Hold(Protocol):
+    """What a lane holds on to while keys come and go (`scanner.aws.renewal`)."""
+
+    def client(self) -> Any:
+        """The client to call with."""
+        ...
+
+    def renew(self, client: Any) -> None:
+        """Get other keys than this client's. Raises GapError."""
+        ...
+
+    def vouch(self, client: Any, told: Lane) -> bool:
+        """Whether STS knows this client's keys. `told` counts the call."""
+        ...
+
+
 class _Transient(GapError):
     """A failure that another attempt may mend."""
 
@@ -56,14 +72,18 @@ class _Open:
 
 
 class Lane:
-    """All calls to one account, region and service: one client, one pace, one count. `unit` says whose, in traces."""
+    """All calls to one account, region and service: one client, one pace, one count. `unit` says whose, in traces.
 
-    def __init__(self, client: Any, settings: DoorSettings, unit: Unit | None = None) -> None:
-        self._parts = Parts(client)
+    `hold`: where the client comes from, and others when its keys expire; without one they are what they are.
+    """
+
+    def __init__(self, client: Any, settings: DoorSettings, unit: Unit | None = None, hold: Hold | None = None) -> None:
+        self._hold, self._unit = hold, unit
+        # One value, so that no thread prepares a call for a client that another has just replaced.
+        self._at: tuple[Parts, dict[str, Method]] = (Parts(client), {})
         self._settings = settings
         self._paces = Paces(settings, client, unit)
         self._stats: dict[str, CallStats] = {}
-        self._methods: dict[str, Method] = {}
         self._open: dict[int, _Open] = {}
         self._cells: dict[int, float] = {}  # until when a cell's calls may be made
         self._has_cells = unit is not None
@@ -115,7 +135,7 @@ class Lane:
         if self._tracer:
             self._tracer.begin(call, number)
         try:
-            page: Page = retrying(self._try, call, params)
+            page = self._with_keys(retrying, call, params)
         except GapError as gap:
             if isinstance(gap, _Transient) or isinstance(asked.last, _Transient):
                 self._gave_up(call.operation)
@@ -136,6 +156,41 @@ class Lane:
         if now >= asked.cell_due:
             raise self._cell_is_over(asked)
         return asked
+
+    def add(self, stats: tuple[CallStats, ...]) -> None:
+        """Count what was asked on behalf of this lane."""
+        for one in stats:
+            self._count(Call(one.service, one.operation, ""), one.calls, one.retries, one.throttles)
+
+    def _with_keys(self, retrying: Retrying, call: Call, params: Mapping[str, Any]) -> Page:
+        """The answer; where the keys have expired, asked once more with new ones: of the same page, by its token."""
+        if self._hold is None:
+            return retrying(self._try, call, params)
+        client = self._follow(self._hold)
+        try:
+            return retrying(self._try, call, params)
+        except GapError as gap:
+            if gap.outcome is not Outcome.CREDENTIALS or gap.code not in EXPIRED | UNKNOWN_KEYS:
+                raise
+            self._renew(self._hold, client, gap)
+        self._follow(self._hold)
+        return retrying(self._try, call, params)
+
+    def _renew(self, hold: Hold, client: Any, why: GapError) -> None:
+        try:
+            hold.renew(client)
+        except GapError as gap:
+            message = f"{why.message}; and they cannot be renewed: {gap.code}: {gap.message}"
+            raise GapError(Outcome.CREDENTIALS, why.code, message) from None
+
+    def _follow(self, hold: Hold) -> Any:
+        """Go on with the client of the keys as they are now."""
+        client = hold.client()
+        with self._lock:
+            if client is not self._at[0].client:
+                self._at = (Parts(client), {})
+                self._tracer = self._tracer and tracer_for(client, self._unit)
+        return client
 
     def _retrying(self, attempts: int) -> Retrying:
         settings = self._settings
@@ -174,7 +229,7 @@ class Lane:
                     raise self._too_late(asked) from None
                 if isinstance(error, aws.ClientError) and error.response.get("Error", {}).get("Code") in call.none:
                     raise Absent from None
-                asked.last = self._gap(call, verdict(error, call.off))
+                asked.last = self._gap(call, self._sure(verdict(error, call.off)))
                 raise asked.last from None
         if deadline.is_over:
             raise self._too_late(asked)
@@ -201,6 +256,13 @@ class Lane:
             for name in ("", operation):
                 self._failures[name] = self._failures.get(name, 0) + 1
 
+    def _sure(self, found: Verdict) -> Verdict:
+        """Keys that only this region does not know are good, and the region is off; STS tells which it is."""
+        is_doubtful = found.code in UNKNOWN_KEYS and found.outcome is Outcome.REGION_DISABLED
+        if not is_doubtful or self._hold is None or self._hold.vouch(self._at[0].client, self):
+            return found
+        return replace(found, outcome=Outcome.CREDENTIALS, message=f"{found.message} STS does not know the keys either")
+
     def _gap(self, call: Call, found: Verdict) -> GapError:
         if found.outcome is Outcome.THROTTLED:
             self._paces.of(call.operation).throttled()
@@ -209,9 +271,10 @@ class Lane:
         return kind(found.outcome, found.code, found.message, found.refusal)
 
     def _method(self, operation: str) -> Method:
-        found = self._methods.get(operation)
+        parts, methods = self._at
+        found = methods.get(operation)
         if found is None:
-            found = self._methods[operation] = prepare(self._parts, operation)
+            found = methods[operation] = prepare(parts, operation)
         return found
 
     def _count_retry(self, state: RetryCallState) -> None:

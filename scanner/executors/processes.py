@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
@@ -132,7 +132,7 @@ class _Pool:
                 yield Lost(unit, reason)
             else:
                 self._retried.add(name)
-                self._again.append(Job((unit,), slot.job.keys))
+                self._again.append(replace(slot.job, units=(unit,)))
 
     def stop(self) -> None:
         """End every worker: asked at first, then killed."""
