@@ -16,8 +16,9 @@ from scanner.catalog import Call, Catalog
 from scanner.errors import GapError
 from scanner.manifest import AccountLine
 from scanner.model import Account, CallStats, Cell, Keys, Outcome
-from scanner.plan import Reached, match_regions, needs_region_list, region_patterns
+from scanner.plan import Reached
 from scanner.profile import Profile
+from scanner.profile.regions import match_regions, needs_region_list, region_patterns
 from scanner.store.cache import Cache, principal
 
 _AT_ONCE = 16

@@ -25,8 +25,8 @@ from scanner.catalog.spec import Call
 from scanner.collectors.filters import matcher
 from scanner.errors import GapError
 from scanner.model import CallStats, Outcome, Role
-from scanner.plan import region_patterns
 from scanner.profile import AccountSpec, Profile, RoleSession
+from scanner.profile.regions import region_patterns
 
 # What may stand in an account's name everywhere: letters and digits of any alphabet, no markup, nothing invisible.
 _UNSAFE = re.compile(r"[^\w .,@+=&()-]")
@@ -116,15 +116,13 @@ class _Organization:
         members = organizations.list_members(self._lane, self._said.include_ous, self._said.exclude_ous)
         yield from self._not_known(members)
         wanted = [one for one in members.found if self._is_wanted(one) and one.id not in listed]
-        active = [one for one in wanted if one.state == organizations.ACTIVE]
-        for one in wanted:
+        for one, fits in zip(wanted, pool.map(self._has_tags, wanted), strict=True):
             if one.state != organizations.ACTIVE:
                 message = f"{one.state.lower().replace('_', ' ')} in the organization"
                 yield self._refused(one, GapError(Outcome.SKIPPED, one.state, message), organizations.LIST_ACCOUNTS)
-        for one, why in zip(active, pool.map(self._why_not, active), strict=True):
-            if isinstance(why, GapError):
-                yield self._refused(one, why, organizations.LIST_TAGS)
-            elif why:
+            elif isinstance(fits, GapError):
+                yield self._refused(one, fits, organizations.LIST_TAGS)
+            elif fits:
                 yield self._candidate(one)
 
     def _not_known(self, members: Members) -> Iterator[Candidate]:
@@ -146,9 +144,9 @@ class _Organization:
         said = self._said
         return (not said.include or _fits(member, said.include)) and not _fits(member, said.exclude)
 
-    def _why_not(self, member: Member) -> bool | GapError:
+    def _has_tags(self, member: Member) -> bool | GapError:
         """Whether its tags are as wanted."""
-        if not self._said.tags:
+        if not self._said.tags or member.state != organizations.ACTIVE:
             return True
         try:
             return matcher(tuple(self._said.tags))(organizations.tags_of(self._lane, member.id))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import groupby
 
 from scanner.aws.organization import LIST_ACCOUNTS, LIST_OF_PARENT, LIST_OUS, LIST_ROOTS, LIST_TAGS
@@ -16,9 +15,8 @@ from scanner.collectors.wanted import calls_of_unit
 from scanner.filters import blindness
 from scanner.model import GLOBAL, Account, Cell, Outcome, TagFilter, Unit
 from scanner.profile import AccountSpec, Profile
+from scanner.profile.regions import needs_region_list, region_patterns
 from scanner.share import Share
-
-ENABLED = "enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +28,6 @@ class Reached:
     regions: tuple[str, ...]
     named: frozenset[str]
     regions_source: str  # "profile" | "account:ListRegions" | "ec2:DescribeRegions" | "botocore"
-
-
-def region_patterns(profile: Profile, spec: AccountSpec) -> tuple[str, ...]:
-    """The region words that hold for an account."""
-    return tuple(spec.regions if spec.regions is not None else profile.regions)
-
-
-def needs_region_list(patterns: Iterable[str]) -> bool:
-    """Whether AWS must be asked which regions are enabled: for globs and for `enabled`, not for names."""
-    return any(word == ENABLED or "*" in word or "?" in word for word in patterns if not word.startswith("!"))
-
-
-def match_regions(patterns: Sequence[str], known: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Regions of a profile's words and, of them, the literal ones. `known`: enabled regions (for globs only)."""
-    named = {word for word in patterns if not (word == ENABLED or set("!*?[") & set(word))}
-    globs = [word for word in patterns if set("*?[") & set(word) and not word.startswith("!")]
-    wanted = named | {one for one in known if ENABLED in patterns or any(fnmatchcase(one, glob) for glob in globs)}
-    refused = [word[1:] for word in patterns if word.startswith("!")]
-    if refused and not named and not globs and ENABLED not in patterns:
-        wanted |= set(known)
-    kept = {one for one in wanted if not any(fnmatchcase(one, glob) for glob in refused)}
-    return tuple(sorted(kept)), frozenset(named & kept)
 
 
 def select_types(catalog: Catalog, words: Sequence[str]) -> tuple[ResourceType, ...]:
@@ -66,7 +42,12 @@ def plan(
     profile: Profile, catalog: Catalog, reached: Sequence[Reached], share: Share | None = None
 ) -> tuple[Unit, ...]:
     """All units of a scan, or those of a share, in the order of partition, account, region and service."""
-    units = (unit for one in reached for unit in _units_of(profile, catalog, one))
+    units = (
+        unit
+        for one in reached
+        for unit in _units_of(profile, catalog, one)
+        if not _is_absent(profile, catalog, one, unit)
+    )
     if share is not None:
         units = (unit for unit in units if share.has(unit.name))
     return tuple(sorted(units, key=lambda unit: unit.name))
@@ -75,13 +56,31 @@ def plan(
 def left_out(
     profile: Profile, catalog: Catalog, reached: Sequence[Reached], share: Share | None = None
 ) -> Iterator[Cell]:
-    """What is not asked because a filter could not judge the answer: a cell per type and region, with the reason."""
-    for reason, unit in _left_units(profile, catalog, reached):
+    """What is not asked, since a filter could not judge the answer or the region does not offer the service.
+
+    A cell per type and region, with the reason.
+    """
+    left = (
+        *((Outcome.SKIPPED, why, unit) for why, unit in _not_judged(profile, catalog, reached)),
+        *((Outcome.NOT_AVAILABLE, _absence(unit), unit) for unit in _absent(profile, catalog, reached)),
+    )
+    for outcome, why, unit in left:
         if share is None or share.has(unit.name):
-            yield from planned_cells(catalog, unit, Outcome.SKIPPED, reason, lists_only=True)
+            yield from planned_cells(catalog, unit, outcome, why, lists_only=True)
 
 
-def _left_units(profile: Profile, catalog: Catalog, reached: Sequence[Reached]) -> Iterator[tuple[str, Unit]]:
+def _absence(unit: Unit) -> str:
+    return f"botocore lists no endpoint of {unit.service} in this region; name both in the profile to have it asked"
+
+
+def _absent(profile: Profile, catalog: Catalog, reached: Sequence[Reached]) -> Iterator[Unit]:
+    for one in reached:
+        for unit in _units_of(profile, catalog, one):
+            if _is_absent(profile, catalog, one, unit):
+                yield unit
+
+
+def _not_judged(profile: Profile, catalog: Catalog, reached: Sequence[Reached]) -> Iterator[tuple[str, Unit]]:
     for one in reached:
         _, kinds = _route(profile, catalog, one)
         for reason, blind in groupby(kinds, key=lambda kind: _blind(profile, kind)):
@@ -191,6 +190,16 @@ def _tag_filters(profile: Profile, one: Reached) -> tuple[TagFilter, ...]:
 def _blind(profile: Profile, kind: ResourceType | None) -> str:
     """Why the profile's filters cannot judge a type, or (None) what the tagging API tells; "" where they can."""
     return blindness(profile.chosen_filters, kind)
+
+
+def _is_absent(profile: Profile, catalog: Catalog, one: Reached, unit: Unit) -> bool:
+    """Whether a region is known not to offer a service. Who names both of them has it asked: lists grow old."""
+    if unit.collector != "services" or unit.region not in catalog.absent.get(unit.service, ()):
+        return False
+    plain = [word for word in _words(profile, one) if not set("*?[!") & set(word)]
+    return not unit.named_region or not any(
+        kind.service == unit.service for word in plain for kind in catalog.find(word)
+    )
 
 
 def _tagging_units(profile: Profile, catalog: Catalog, one: Reached) -> Iterator[Unit]:

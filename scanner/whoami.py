@@ -18,8 +18,9 @@ from scanner.catalog import Call, Catalog, ResourceType
 from scanner.collectors.values import fill_params
 from scanner.errors import GapError
 from scanner.model import GLOBAL, Account, Outcome
-from scanner.plan import match_regions, region_patterns, select_types
+from scanner.plan import select_types
 from scanner.profile import Profile
+from scanner.profile.regions import match_regions, region_patterns
 
 _AT_ONCE = 8
 _AWS = {call.iam[0]: call for call in SOURCES}

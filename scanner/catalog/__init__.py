@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.metadata import version
@@ -16,7 +16,7 @@ from scanner.catalog.spec import Call, ResourceType, Text
 from scanner.errors import CatalogError
 from scanner.plugins import catalog_folders
 
-COMPILER = 1  # part of the version: raise it when the same YAML compiles to something else
+COMPILER = 2  # part of the version: raise it when the same YAML compiles to something else
 FOLDER = Path(__file__).parent
 
 _ALWAYS_ALLOWED = frozenset(
@@ -43,6 +43,7 @@ class Catalog:
     types: tuple[ResourceType, ...]
     regions: Mapping[str, tuple[str, ...]]
     aliases: Mapping[str, tuple[str, ...]]
+    absent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # client -> regions that do not offer it
 
     def find(self, pattern: str) -> tuple[ResourceType, ...]:
         """The types that a word means: client, namespace, type, alias, CloudFormation name, or a glob of these."""
@@ -133,7 +134,7 @@ def _stamp(folders: tuple[Path, ...]) -> str:
 def _compiled(stamp: str, folders: tuple[Path, ...]) -> Catalog:
     # Only a catalog that has changed needs botocore's models, and with them half a second.
     from scanner.catalog.check import compiled
-    from scanner.catalog.models import region_names
+    from scanner.catalog.models import region_names, regions_without
     from scanner.catalog.strict_yaml import load_marked
 
     problems, kinds = compiled(_files((FOLDER, *folders)), is_proved=lambda path: path.parent == FOLDER)
@@ -141,7 +142,9 @@ def _compiled(stamp: str, folders: tuple[Path, ...]) -> Catalog:
         raise CatalogError(problems)
     aliases, _ = load_marked((FOLDER / "aliases.yaml").read_text())
     ordered = tuple(sorted(kinds, key=lambda kind: (kind.service, kind.kind)))
-    catalog = Catalog(stamp, ordered, region_names(), {name: tuple(words) for name, words in aliases.items()})
+    absent = regions_without(sorted({kind.service for kind in ordered if kind.scope == "regional"}))
+    named = {name: tuple(words) for name, words in aliases.items()}
+    catalog = Catalog(stamp, ordered, region_names(), named, absent)
     derived.keep(f"catalog-{stamp}", asdict(catalog))
     return catalog
 
@@ -152,7 +155,8 @@ def _from_cache(stamp: str) -> Catalog | None:
         kinds = tuple(_kind(one) for one in said["types"])
         regions = {name: tuple(names) for name, names in said["regions"].items()}
         aliases = {name: tuple(words) for name, words in said["aliases"].items()}
-        return Catalog(said["version"], kinds, regions, aliases) if said["version"] == stamp else None
+        absent = {name: tuple(names) for name, names in said["absent"].items()}
+        return Catalog(said["version"], kinds, regions, aliases, absent) if said["version"] == stamp else None
     except (KeyError, TypeError, AttributeError):
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -83,6 +84,27 @@ def iam_prefix(service: str) -> str:
     """The prefix of a client's IAM actions."""
     model = service_model(service)
     return _IAM_PREFIXES.get(service) or (model.signing_name if model else service)
+
+
+def regions_without(services: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Client -> the regions in which, as botocore's list of endpoints has it, the service is not offered.
+
+    Said only where the list can know: of services that it has by region in that partition, in regions that it has.
+    """
+    found: dict[str, list[str]] = {}
+    for partition in _loader().load_data("endpoints")["partitions"]:
+        listed = {name: one.get("endpoints", {}) for name, one in partition["services"].items() if _by_region(one)}
+        known = [region for region in partition["regions"] if region in listed.get("sts", {})]
+        for service in services:
+            model = service_model(service)
+            there = listed.get(str(model.endpoint_prefix), {}) if model else {}
+            if there:
+                found.setdefault(service, []).extend(region for region in known if region not in there)
+    return {service: tuple(sorted(regions)) for service, regions in found.items() if regions}
+
+
+def _by_region(service: Any) -> bool:
+    return bool(service.get("isRegionalized", True))
 
 
 def region_names() -> dict[str, tuple[str, ...]]:

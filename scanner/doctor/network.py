@@ -71,6 +71,9 @@ def credentials(loaded: LoadedProfile, catalog: Catalog) -> Iterator[Check]:
 def _account(one: Standing) -> Iterator[Check]:
     who = (one.account_id or "unknown account") + (f" ({one.name})" if one.name else "")
     way = " -> ".join(one.way)
+    if one.is_left_out:
+        yield Check("credentials", "ok", f"{who}: left out: {one.message}")
+        return
     if not one.usable:
         what, _, todo = one.message.partition("; ")
         found = f"{who} by {way}: {one.code}: {what}"

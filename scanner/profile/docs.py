@@ -18,7 +18,8 @@ from scanner.profile.model import Expectation, ProfileFields
 
 _INTRO = """# Profile reference
 
-Generated from the model by `make docs`; `config/example.yaml` shows every key in use.
+Generated from the model by `make docs`; `config/example.yaml` shows every key in use, [accounts.md](accounts.md) has
+organizations, chains of roles and other partitions.
 
 A setting is taken from the first that has it: command line (`--set retry.max_attempts=7`), environment
 (`AWS_SCANNER__RETRY__MAX_ATTEMPTS=7`; lists with commas), the profile's YAML, the default. `aws-scanner plan` prints
