@@ -147,6 +147,8 @@ def test_a_prepared_call_sends_and_answers_what_botocore_does(
     found = _answer_of(lambda: prepare(Parts(_ours(recorder.url, service)), method)(params))
     theirs, ours = recorder.sent[-2:]
     assert _stable(ours) == _stable(theirs)
+    for answer in (found, expected):
+        answer.get("Credentials", {}).pop("AccessKeyId", None)  # new ones each time
     assert found == _texts(expected)
     _check_signature(service, recorder.url, ours)
 
