@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from scanner.aws.accounts import WHO, Entrance, Identity
+from scanner.aws.addresses import Addresses
 from scanner.aws.calls import Lane
 from scanner.aws.clients import Clients
 from scanner.aws.regions import GLOBAL_HOMES, LIST_REGIONS, SOURCES, Refusals, is_enabled, region_statuses
@@ -44,6 +45,11 @@ class Access:
     def stats(self) -> list[CallStats]:
         """The requests that it took so far; STS is also asked for new keys while the scan runs."""
         return [*self.entrance.stats, *self.counted]
+
+    @property
+    def configurations(self) -> dict[str, str | None]:
+        """Of each account, the profile of the AWS configuration whose endpoints hold."""
+        return {name: identity.source.configuration for name, identity in self.identities.items()}
 
     def keys(self, account: Account) -> Keys:
         """Fresh keys of a reached account. Raises GapError where they cannot be renewed."""
@@ -161,7 +167,7 @@ class RegionLister:
 
     def _statuses(self, identity: Identity, stats: list[CallStats], refused: Refusals) -> tuple[dict[str, str], str]:
         """Regions by status; where AWS does not say, all that are known: disabled ones answer for themselves."""
-        key = _regions_key(identity.account, self.door)
+        key = _regions_key(identity, self.door)
         cached = self.cache.get_answer(key) if self.cache else None
         if isinstance(cached, dict) and isinstance(cached.get("statuses"), dict) and cached.get("source"):
             return cached["statuses"], f"cache of {cached['source']}"
@@ -212,9 +218,11 @@ def _aside(account: Account, call: Call, gap: GapError) -> Cell:
     return Cell(account.id, "*", call.service, "*", call.operation, Outcome(gap.outcome), refusals=refusals)
 
 
-def _regions_key(account: Account, door: DoorSettings) -> str:
-    apis = [call.api for call in SOURCES]
-    said = (*apis, account.partition, account.id, principal(account.arn), door.endpoint_url or "")
+def _regions_key(identity: Identity, door: DoorSettings) -> str:
+    account, apis, addresses = identity.account, [call.api for call in SOURCES], Addresses(door)
+    asked = [addresses.of(call.service, identity.source.configuration) for call in SOURCES]
+    endpoints = [one.url if one else "" for one in asked]
+    said = (*apis, account.partition, account.id, principal(account.arn), *endpoints)
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,11 +11,13 @@ import orjson
 
 from scanner import manifest as manifests
 from scanner.access import Access
+from scanner.aws.settings import DoorSettings
 from scanner.catalog import Catalog
 from scanner.model import Outcome, Unit
 from scanner.permissions import Refusals, actions_of
 from scanner.plan import planned_cells
 from scanner.profile import LoadedProfile, Profile
+from scanner.routes import planned_endpoints
 from scanner.selection import selection_of
 from scanner.share import Share
 from scanner.store.journal import Plan, PlannedUnit
@@ -37,16 +38,17 @@ def shape_of(loaded: LoadedProfile) -> dict[str, str]:
     """Everything that decides what is asked and what records say, each by a digest: no secret leaves the profile."""
     said = {
         **{f"profile: {name}": value for name, value in _settings(loaded.profile)},
-        "environment: the endpoint": endpoint_of(loaded.profile) or "",
+        "environment: the endpoints": _endpoints(loaded),
         "the catalog": loaded.catalog.version,
         "aws-scanner": manifests.versions(loaded.catalog.version)["aws-scanner"],
     }
     return {name: _digest(value) for name, value in said.items()}
 
 
-def endpoint_of(profile: Profile) -> str | None:
+def _endpoints(loaded: LoadedProfile) -> list[dict[str, Any]]:
     """Where a scan's requests go instead of AWS."""
-    return profile.endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
+    door = DoorSettings(endpoint_url=loaded.profile.endpoint_url)
+    return planned_endpoints(loaded.profile, loaded.catalog, door)
 
 
 def plan_of(
@@ -84,7 +86,6 @@ def _manifest(loaded: LoadedProfile, access: Access, units: tuple[Unit, ...]) ->
         "plan": _digest(shape_of(loaded))[:12],
         "min_resources": profile.min_resources,
         "versions": manifests.versions(loaded.catalog.version),
-        "endpoint_url": endpoint_of(profile),
         "selection": selection_of(profile, access.reached, units, loaded.catalog),
         "accounts": [
             {**{name: getattr(line, name) for name in line.__slots__}, "regions": list(line.regions)}

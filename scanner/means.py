@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from scanner import manifest as ledgers
+from scanner.aws.addresses import environment
 from scanner.aws.limits import Budgets, budgets
 from scanner.aws.pace import sweep
 from scanner.aws.preload import SERVICES_VARIABLE
@@ -98,12 +99,11 @@ def work_spec(loaded: LoadedProfile, door: DoorSettings, folder: Path, wanted: W
     """What the workers of a scan into `folder` are told."""
     versions = ledgers.versions(loaded.catalog.version)
     parts = {name: versions[name] for name in ("aws-scanner", "catalog")}
-    parts["endpoint"] = door.endpoint_url or os.environ.get("AWS_ENDPOINT_URL", "")
     parts["filter_code"] = digest(loaded.profile.chosen_filters)
     threads = loaded.profile.execution.service_workers
     folders = tuple(one.resolve() for one in loaded.profile.catalog_dirs)
     scratch = str(make_private_dir(folder / SHARDS))
-    return WorkSpec(door, scratch, threads, tuple(sorted(parts.items())), folders, wanted)
+    return WorkSpec(door, scratch, threads, tuple(sorted(parts.items())), folders, wanted, environment())
 
 
 def check_reports_folder(loaded: LoadedProfile) -> None:

@@ -116,6 +116,7 @@ class Unit:
     enrich: tuple[str, ...] = ("*",)  # globs over resource types; () = none
     named_region: bool = True  # the profile names this region literally
     filters: Chosen = ()
+    endpoint: str | None = field(default=None, repr=False)  # the URL it is asked at; "": AWS's own; None: not decided
 
     @property
     def name(self) -> str:
@@ -216,6 +217,7 @@ class Keys:
     secret_key: str = field(repr=False)
     token: str | None = field(repr=False, default=None)
     expires_at: float = 0.0
+    configuration: str | None = None  # the profile of the AWS configuration that they came from; None: the ambient one
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from scanner.model import Beat, Desk, Job, Note, Outcome, Shard, Unit
 from scanner.plan import jobs_of, left_out, plan, planned_cells
 from scanner.profile import LoadedProfile
 from scanner.resume import Earlier, drop, find_earlier, refuse_lost_accounts, take_over
+from scanner.routes import Told, manifest_of, routed
 from scanner.store.cache import Cache
 from scanner.store.journal import Journal
 from scanner.store.snapshots import Snapshot
@@ -38,6 +39,7 @@ class Run:
     catalog: Catalog
     access: Access
     units: tuple[Unit, ...]
+    endpoints: Told  # where others than AWS are asked
     journal: Journal
     done: set[str] = field(default_factory=set)
     signum: int | None = None
@@ -94,9 +96,9 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None, part: Part = ALL) ->
     if earlier:
         refuse_lost_accounts(earlier, access)
     with means.new_folder(loaded) as folder:
-        units = plan(profile, catalog, access.reached, part.share)
+        units, endpoints = routed(plan(profile, catalog, access.reached, part.share), access.configurations, door)
         spec = means.work_spec(loaded, door, folder, hooks.wanted)
-        run = Run(catalog, access, units, Journal(folder))
+        run = Run(catalog, access, units, endpoints, Journal(folder))
         hooks.on_plan(units)
         _begin(loaded, run, spec, earlier, hooks, part)
         try:
@@ -125,7 +127,7 @@ def no_credentials_message(access: Access, loaded: LoadedProfile) -> str:
 def _begin(loaded: LoadedProfile, run: Run, spec: WorkSpec, earlier: Earlier | None, hooks: Hooks, part: Part) -> None:
     """Write down what is going to be done; of an earlier scan, first what it knows and so need not be asked."""
     said = {"scan_id": run.journal.folder.parent.name, "started_at": earlier.started_at if earlier else now()}
-    more = {"shard": shard_of(part.share), "resumed": earlier.line if earlier else []}
+    more = {"shard": shard_of(part.share), "resumed": earlier.line if earlier else [], **manifest_of(run.endpoints)}
     intent = plan_of(loaded, run.access, run.units, spec.key, said | more)
     if earlier:
         for shard in take_over(earlier, intent, run.journal, hooks.warn):

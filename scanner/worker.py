@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+from scanner.aws.addresses import adopt
 from scanner.aws.calls import Lane
 from scanner.aws.clients import Clients
 from scanner.aws.guard import take_refused
@@ -44,6 +45,7 @@ class WorkSpec:
     key_parts: tuple[tuple[str, str], ...]  # what else the cache key is made of: versions, endpoint, redaction
     catalog_dirs: tuple[Path, ...] = ()
     wanted: Wanted = field(default_factory=Wanted)  # what is told while it works
+    environment: tuple[tuple[str, str], ...] = ()  # of the scan, where it decides on the way to AWS
 
     def key(self, unit: Unit) -> str:
         """The unit's cache key under this scan's circumstances."""
@@ -153,6 +155,7 @@ class Worker:
 
     def __init__(self, spec: WorkSpec) -> None:
         self._spec = spec
+        adopt(spec.environment)
         self._clients = Clients(spec.door, load_catalog(spec.catalog_dirs).operations())
         self._types = ThreadPoolExecutor(spec.threads)
         self._pools = Pools(ThreadPoolExecutor(spec.threads), ThreadPoolExecutor(spec.threads))
@@ -165,6 +168,7 @@ class Worker:
         wanted, waiting = self._spec.wanted, dict[Future[list[_Step]], _Step]()
         listen(wanted, emit)
         pulse = _Pulse(job, emit, due=0.0 if wanted.beats else math.inf)
+        self._clients.route({unit.service: unit.endpoint for unit in job.units})
         ring = KeyRing(job, self._clients, self._spec.door)
         for unit in job.units:
             hold = ring.hold(unit.region, unit.service)

@@ -120,7 +120,7 @@ class Entrance:
             return chain_session(name, login.region).get_credentials()
 
         with self._lock:
-            return self._sources.setdefault(name, ChainKeys(log_in))
+            return self._sources.setdefault(name, ChainKeys(log_in, name))
 
     def _lane_in(self, region: str) -> LaneOf:
         def lane_of(keys: Keys) -> Lane:

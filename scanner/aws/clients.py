@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import botocore.session
 from botocore.config import Config
 
+from scanner.aws.addresses import Addresses
 from scanner.aws.connections import shorten
 from scanner.aws.guard import guard
 from scanner.aws.models import Models
@@ -41,6 +43,8 @@ class Clients:
         self._settings = settings
         self._session = guarded_session(allowed)
         self._config = client_config(settings)
+        self._addresses = Addresses(settings)
+        self._routes: dict[str, str] = {}
         self._clients: dict[tuple[Keys, str, str], Any] = {}
         # Sessions may not create clients from several threads, only use them.
         self._lock = threading.Lock()
@@ -52,6 +56,11 @@ class Clients:
             if wanted not in self._clients:
                 self._clients[wanted] = self._make(keys, region, service)
             return self._clients[wanted]
+
+    def route(self, endpoints: Mapping[str, str | None]) -> None:
+        """Ask these services at these URLs from now on ("": AWS's own), whatever this process's environment says."""
+        with self._lock:
+            self._routes.update((service, url) for service, url in endpoints.items() if url is not None)
 
     def close(self) -> None:
         """Close the connections of all clients and forget them."""
@@ -65,7 +74,7 @@ class Clients:
         client = make(
             service,
             region_name=region,
-            endpoint_url=self._settings.endpoint_url,
+            endpoint_url=self._endpoint_url(keys, service),
             aws_access_key_id=keys.access_key,
             aws_secret_access_key=keys.secret_key,
             aws_session_token=keys.token,
@@ -74,16 +83,25 @@ class Clients:
         shorten(client._endpoint.http_session)
         return client
 
+    def _endpoint_url(self, keys: Keys, service: str) -> str | None:
+        if service in self._routes:
+            return self._routes[service] or None
+        address = self._addresses.of(service, keys.configuration)
+        return address.url if address else None
+
 
 def client_config(settings: DoorSettings) -> Config:
     """botocore's own attempts are one: retries have one owner, `scanner.aws.calls`."""
-    return Config(
+    make: Any = Config  # its stubs do not know all options
+    made: Config = make(
         retries={"total_max_attempts": 1, "mode": "standard"},
         connect_timeout=settings.connect_timeout_s,
         read_timeout=settings.read_timeout_s,
         max_pool_connections=settings.connections,
         user_agent_extra="aws-scanner",
+        ignore_configured_endpoint_urls=True,  # decided by `addresses`, for each account
     )
+    return made
 
 
 def guarded_session(allowed: frozenset[tuple[str, str]]) -> botocore.session.Session:

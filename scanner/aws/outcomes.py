@@ -134,10 +134,11 @@ def _outcome_of(code: str, message: str) -> Outcome:
     return Outcome.ERROR
 
 
+_USERINFO = re.compile(r"//[^/@\s\"']*@")
 _KEY_SHAPED = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|[A-Za-z0-9/+=]{40,}")
 
 
 def one_line(text: str) -> str:
-    """An error's text on one line of at most 300 characters, without anything that looks like a key or token."""
+    """An error's text on one line of at most 300 characters, without what looks like a key, token or password."""
     flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return _KEY_SHAPED.sub("***", flat)[:300]
+    return _KEY_SHAPED.sub("***", _USERINFO.sub("//***@", flat))[:300]

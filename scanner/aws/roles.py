@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -40,6 +40,11 @@ class KeySource(Protocol):
     """Where the keys of an account come from. `via`: botocore's word for the first of them ("env", "sso" ...)."""
 
     @property
+    def configuration(self) -> str | None:
+        """The profile of the AWS configuration that is signed in with, whose endpoints hold; None: the ambient one."""
+        ...
+
+    @property
     def via(self) -> str:
         """botocore's word for where the first keys came from."""
         ...
@@ -52,7 +57,8 @@ class KeySource(Protocol):
 class ChainKeys:
     """The keys that botocore's own chain of providers gives; `log_in` goes through all of it anew."""
 
-    def __init__(self, log_in: Callable[[], Credentials | None]) -> None:
+    def __init__(self, log_in: Callable[[], Credentials | None], configuration: str | None = None) -> None:
+        self.configuration = configuration
         self._log_in = log_in
         self._credentials: Credentials | None = None
         self._lock = threading.Lock()
@@ -82,7 +88,7 @@ class ChainKeys:
         if self._credentials is None:
             raise GapError(Outcome.CREDENTIALS, "NoCredentialsError", "no credentials were found")
         frozen = self._credentials.get_frozen_credentials()
-        return Keys(str(frozen.access_key), str(frozen.secret_key), frozen.token)
+        return Keys(str(frozen.access_key), str(frozen.secret_key), frozen.token, configuration=self.configuration)
 
 
 class RoleKeys:
@@ -99,6 +105,11 @@ class RoleKeys:
     def via(self) -> str:
         """botocore's word for where the first keys came from."""
         return self._source.via
+
+    @property
+    def configuration(self) -> str | None:
+        """The profile whose endpoints hold."""
+        return self._source.configuration
 
     def keys(self, stale: str | None = None) -> Keys:
         """The keys as they are now. Raises GapError where the role cannot be assumed."""
@@ -123,7 +134,7 @@ class RoleKeys:
                 raise
             answer = self._lane_of(self._source.keys(keys.access_key)).once(ASSUME, self._asked)
         self.arn = str(answer["AssumedRoleUser"]["Arn"])
-        return _keys(answer["Credentials"])
+        return replace(_keys(answer["Credentials"]), configuration=self.configuration)
 
 
 def is_near(keys: Keys, margin_s: float) -> bool:

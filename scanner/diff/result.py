@@ -16,6 +16,7 @@ from scanner.diff.engine import compare
 from scanner.diff.sources import Source
 from scanner.diff.spool import Spool
 from scanner.errors import ProfileError
+from scanner.formats.notices import services_of
 
 EXIT_SAME, EXIT_CHANGED, EXIT_UNKNOWN = 0, 1, 3
 
@@ -98,14 +99,21 @@ def _shown(value: Any) -> str:
     return orjson.dumps(value).decode() if value else "none"
 
 
+def _asked(manifest: Mapping[str, Any]) -> str:
+    """Who was asked, in words."""
+    if manifest["endpoint_url"] or not manifest.get("endpoints"):
+        return manifest["endpoint_url"] or "AWS"
+    return ", ".join(f"{one['url']} for {services_of(one)}" for one in manifest["endpoints"])
+
+
 def _notes(old: Source, new: Source) -> Iterator[str]:
     """What a reader should know of the two snapshots besides."""
     if old.ledger_missing or new.ledger_missing or old.manifest is None or new.manifest is None:
         return
     if old.manifest["started_at"] > new.manifest["started_at"]:
         yield f"{old.label} was scanned after {new.label}: what is called added is in the earlier one"
-    if old.manifest["endpoint_url"] != new.manifest["endpoint_url"]:
-        asked = (one.manifest["endpoint_url"] or "AWS" for one in (old, new) if one.manifest)
+    asked = [_asked(one) for one in (old.manifest, new.manifest)]
+    if asked[0] != asked[1]:
         yield f"different endpoints were asked: {' and '.join(asked)}"
     tags = new.manifest["selection"]["tags"]
     if tags:

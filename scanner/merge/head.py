@@ -10,6 +10,7 @@ from typing import Any
 from scanner import manifest as manifests
 from scanner.merge.leaves import Leaf, missing_parts, words_in
 from scanner.model import CallStats
+from scanner.routes import manifest_of, merged
 
 MERGED = "merged"  # the name of a profile that is several
 
@@ -33,7 +34,7 @@ def head_of(leaves: tuple[Leaf, ...]) -> dict[str, Any]:
         "finished_at": max(leaf["finished_at"] for leaf in leaves),
         "interrupted": None,
         "versions": _versions(leaves),
-        "endpoint_url": leaves[0]["endpoint_url"],
+        **manifest_of(merged(leaf.get("endpoints") or [] for leaf in leaves)),
         "shard": None,
         "sources": list(leaves),
         "missing": list(missing_parts(leaves)),

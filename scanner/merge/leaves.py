@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 
 from scanner.errors import ProfileError
+from scanner.routes import asked_at
 from scanner.store.snapshots import Snapshot
 
 _KEPT = (
     "scan_id", "profile", "plan", "shard", "min_resources", "started_at", "finished_at", "interrupted", "versions",
-    "endpoint_url", "selection", "accounts", "operations",
+    "endpoint_url", "endpoints", "selection", "accounts", "operations",
 )  # fmt: skip
 
 Leaf = Mapping[str, Any]
@@ -45,8 +46,8 @@ def refuse_conflicts(leaves: tuple[Leaf, ...]) -> None:
 
 def _conflicts(first: Leaf, other: Leaf) -> Iterator[str]:
     names = f"{first['scan_id']} and {other['scan_id']}"
-    if first["endpoint_url"] != other["endpoint_url"]:
-        asked = (one["endpoint_url"] or "AWS" for one in (first, other))
+    asked = [asked_at(one) for one in (first, other)]
+    if asked[0] != asked[1]:
         yield f"{names} asked different endpoints: {' and '.join(asked)}"
     for name in ("tags", "filters"):
         if first["selection"][name] != other["selection"][name]:

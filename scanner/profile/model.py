@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from fnmatch import fnmatchcase
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
 from scanner import executors, filters
 from scanner.model import Cell, Chosen, Outcome
 from scanner.profile.accounts import Accounts, AccountSpec, differ
+from scanner.profile.endpoints import is_safe_endpoint
 from scanner.profile.words import SAFE_NAME, Folders, Strict, Tags, Words, words
 
 
@@ -185,10 +183,7 @@ class ProfileFields(Strict):
     def _safe_endpoint(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme == "https" and parts.hostname and parts.username is None:
-            return value
-        if parts.scheme == "http" and _is_loopback(parts.hostname or "") and parts.username is None:
+        if is_safe_endpoint(value):
             return value
         raise ValueError("is https://..., or http:// on this machine (127.0.0.1, localhost)")
 
@@ -210,16 +205,3 @@ class ProfileFields(Strict):
 
 
 Profile = ProfileFields
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    return bool(re.fullmatch(r"[0-9a-fA-F.:]+", host)) and _is_loopback_ip(host)
-
-
-def _is_loopback_ip(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -61,6 +61,7 @@ def unit_key(unit: Unit, **circumstances: object) -> str:
         "account_name": unit.account.name,
         "named_region": unit.named_region,
         "filters": unit.filters,
+        "endpoint": unit.endpoint,
         **circumstances,
     }
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
