@@ -37,6 +37,7 @@ class Addresses:
     def __init__(self, settings: DoorSettings) -> None:
         self._settings = settings
         self._sessions: dict[str | None, Session] = {}
+        self._found: dict[tuple[str, str | None], Address | None] = {}
 
     def of(self, service: str, aws_profile: str | None) -> Address | None:
         """The address for a service, for whoever signs in by this profile (None: the ambient one); None is AWS's own.
@@ -45,8 +46,11 @@ class Addresses:
         """
         if self._settings.endpoint_url:
             return Address(self._settings.endpoint_url, "endpoint_url of the scan profile")
+        key = (service, aws_profile)
         try:
-            return self._configured(service, aws_profile)
+            if key not in self._found:  # a scan asks for thousands of units
+                self._found[key] = self._configured(*key)
+            return self._found[key]
         except (BotoCoreError, OSError) as error:
             raise GapError(Outcome.CREDENTIALS, type(error).__name__, one_line(str(error))) from None
 
