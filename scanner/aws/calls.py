@@ -291,7 +291,7 @@ class Lane:
 
 
 def _final(gap: GapError) -> GapError:
-    return GapError(gap.outcome, gap.code, gap.message)
+    return GapError(gap.outcome, gap.code, gap.message, gap.refusal)
 
 
 def next_tokens(call: Call, page: Page) -> dict[str, Any]:
