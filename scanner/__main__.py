@@ -11,7 +11,11 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 20)
     from scanner.cli.app import run
 
-    run()
+    try:
+        run()
+    finally:
+        # Python looks through all that is left for garbage, twice, before it lets go of it.
+        gc.freeze()
 
 
 if __name__ == "__main__":
