@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.request import getproxies
 
 import botocore.session
 from botocore import xform_name
@@ -102,6 +103,8 @@ def client_config(settings: DoorSettings) -> Config:
         max_pool_connections=settings.connections,
         user_agent_extra="aws-scanner",
         ignore_configured_endpoint_urls=True,  # decided by `addresses`, for each account
+        # Where there is no proxy botocore need not look for one, twice through the environment for each client.
+        proxies=None if getproxies() else {},
     )
     return made
 

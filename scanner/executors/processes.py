@@ -25,7 +25,9 @@ from scanner.outbox import Outbox
 NAME = "processes"
 _GRACE_S = 2.0
 _CHECK_S = 1.0
-_PRELOAD = ["scanner.worker", "scanner.aws.preload"]
+# What each worker would import for itself, its first connection to a host by name too, before all is frozen.
+_OF_WORKERS = ["scanner.executors.processes", "multiprocessing.popen_forkserver", "encodings.idna"]
+_PRELOAD = [*_OF_WORKERS, "scanner.worker", "scanner.aws.preload"]
 
 MakeWorker = Callable[[], Doer]
 Tell = Callable[[Note | Beat], None]
