@@ -149,4 +149,6 @@ def _settings(origins: Mapping[str, str], profile: Any) -> None:
         for step in path.split("."):
             value = getattr(value, step)
         shown = f"{len(value)} of them" if path in ("accounts", "expect", "tags") else value
+        if path == "limits.services":
+            shown = ", ".join(f"{name}: {one}" for name, one in value.items()) or "as AWS documents"
         typer.echo(f"  {path} = {shown}  [{origin}]")

@@ -15,10 +15,10 @@ REMEDIES = {
     Outcome.DENIED: "Allow the role or user that scans what iam-missing.json lists; see `aws-scanner iam-policy`.",
     Outcome.REGION_DISABLED: "The profile names this region, but the account has it switched off: enable it, or take "
     "it out of `regions`.",
-    Outcome.THROTTLED: "AWS refused to go faster: lower `limits.rate_per_s` or `execution.service_workers`, or raise "
-    "`retry.max_attempts`.",
-    Outcome.TIMEOUT: "No whole answer came in time: check the network and proxies, or raise `retry.read_timeout_s` "
-    "and `retry.call_deadline_s`.",
+    Outcome.THROTTLED: "AWS refused to go faster: lower `limits.share`, `limits.rate_per_s` or "
+    "`execution.service_workers`, or raise `retry.max_attempts`.",
+    Outcome.TIMEOUT: "No whole answer came in time: check the network and proxies, or raise the deadline in `retry` "
+    "that the code names.",
     Outcome.CREDENTIALS: "The credentials were refused or ran out: renew them, or mend the role's trust policy and "
     "`external_id`.",
     Outcome.TRUNCATED: "AWS did not give all pages or all keys asked for: scan again.",
