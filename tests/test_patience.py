@@ -88,6 +88,18 @@ def test_after_three_calls_that_gave_up_the_next_are_asked_once_until_one_is_ans
     assert sent == [4, 8, 12, 13, 14, 15]
 
 
+def test_a_host_that_nobody_reaches_is_tried_once_by_the_lanes_that_come_later() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+    sent = []
+    for _ in range(5):  # as many accounts
+        lane = _lane(url, max_attempts=3)
+        with pytest.raises(GapError, match="EndpointConnectionError"):
+            lane.once(VOLUMES, {})
+        sent.append(lane.stats[0].calls)
+    assert sent == [3, 3, 3, 1, 1]
+
+
 def test_a_scan_of_a_host_that_nobody_can_resolve_ends_with_an_error_for_each_cell(bench: Bench, fake: Start) -> None:
     server = fake(Fleet(items=1))
     profile = bench.profile(server.url, **{**SERIAL, "services": ["ec2", "iam:user"], "endpoint_url": None})

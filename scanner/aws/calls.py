@@ -20,6 +20,7 @@ from scanner.aws.deadlines import Deadline
 from scanner.aws.limiter import Paces
 from scanner.aws.operations import Method, Parts, prepare
 from scanner.aws.outcomes import EXPIRED, UNKNOWN_KEYS, Verdict, verdict
+from scanner.aws.patience import Patience
 from scanner.aws.settings import DoorSettings
 from scanner.aws.traces import Attempt, tracer_for
 from scanner.catalog.spec import Call
@@ -28,7 +29,6 @@ from scanner.model import CallStats, Outcome, Unit
 
 Page = dict[str, Any]
 
-_TIRED_AFTER = 3
 # ValueError and kin: botocore's parsers raise them on answers that are not what the model says.
 _FAILURES = (
     aws.BotoCoreError, aws.ClientError, ResponseParserError,
@@ -87,15 +87,14 @@ class Lane:
         self._open: dict[int, _Open] = {}
         self._cells: dict[int, float] = {}  # until when a cell's calls may be made
         self._has_cells = unit is not None
-        self._failures: dict[str, int] = {}
+        self._patience = Patience(str(client.meta.endpoint_url))
         self._lock = threading.Lock()
         self._wait = self._turn
         self._try: Attempt = self._attempt
         self._tracer = tracer_for(client, unit)
         if self._tracer:
             self._wait, self._try = self._tracer.timed(self._wait), self._tracer.around(self._try, Absent)
-        self._patient = self._retrying(settings.max_attempts)
-        self._tired = self._retrying(1)
+        self._often, self._once = self._retrying(settings.max_attempts), self._retrying(1)
 
     @property
     def stats(self) -> tuple[CallStats, ...]:
@@ -130,7 +129,7 @@ class Lane:
         """One answered request, after as many attempts as the settings allow. Raises GapError or Absent."""
         thread = threading.get_ident()
         asked = self._begun(call)
-        retrying = self._tired if self._is_tired(call.operation) else self._patient
+        retrying = self._once if self._patience.is_tired(call.operation) else self._often
         self._open[thread] = asked
         if self._tracer:
             self._tracer.begin(call, number)
@@ -138,13 +137,10 @@ class Lane:
             page = self._with_keys(retrying, call, params)
         except GapError as gap:
             if isinstance(gap, _Transient) or isinstance(asked.last, _Transient):
-                self._gave_up(call.operation)
+                self._patience.gave_up(call.operation, gap.code)
             raise _final(gap) from None
         finally:
             del self._open[thread]
-        if self._failures:
-            self._failures.pop("", None)
-            self._failures.pop(call.operation, None)
         return page
 
     def _begun(self, call: Call) -> _Open:
@@ -228,14 +224,19 @@ class Lane:
                 if deadline.is_over:
                     raise self._too_late(asked) from None
                 if isinstance(error, aws.ClientError) and error.response.get("Error", {}).get("Code") in call.none:
+                    self._answered(call.operation)
                     raise Absent from None
                 asked.last = self._gap(call, self._sure(verdict(error, call.off)))
                 raise asked.last from None
         if deadline.is_over:
             raise self._too_late(asked)
-        self._paces.of(call.operation).succeeded()
+        self._answered(call.operation)
         page.pop("ResponseMetadata", None)
         return page
+
+    def _answered(self, operation: str) -> None:
+        self._paces.of(operation).succeeded()
+        self._patience.succeeded(operation)
 
     def _too_late(self, asked: _Open) -> GapError:
         if time.monotonic() >= asked.cell_due:
@@ -246,15 +247,6 @@ class Lane:
     def _cell_is_over(self, asked: _Open) -> GapError:
         message = f"{asked.operation} was not done after {self._settings.cell_deadline_s:g} s; what came is kept"
         return GapError(Outcome.TIMEOUT, "CellDeadline", message)
-
-    def _is_tired(self, operation: str) -> bool:
-        """Whether several calls in a row used up all attempts: the next ones are asked once, so that a scan ends."""
-        return max(self._failures.get(operation, 0), self._failures.get("", 0)) >= _TIRED_AFTER
-
-    def _gave_up(self, operation: str) -> None:
-        with self._lock:
-            for name in ("", operation):
-                self._failures[name] = self._failures.get(name, 0) + 1
 
     def _sure(self, found: Verdict) -> Verdict:
         """Keys that only this region does not know are good, and the region is off; STS tells which it is."""
