@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from scanner.model import Cell, Outcome
+from scanner.store.shards import ShardWriter, open_shard
 from tests.conftest import Bench, records
 from tests.liars import Liar, Lie, cut_chunk, cut_short, outcomes, reset, saying
 
@@ -181,6 +185,18 @@ def test_a_page_sent_twice_is_complete_its_duplicates_counted_and_each_resource_
     assert (line["outcome"], line["resources"], line["duplicates"]) == ("ok", 4, 2)
     assert (manifest["totals"]["resources"], manifest["totals"]["duplicates"]) == (2, 2)
     assert [one["resource_name"] for one in records(bench.snapshot())] == ["ga", "gb"]
+
+
+def test_repeats_are_counted_where_a_unit_is_larger_than_memory_too(tmp_path: Path) -> None:
+    cell = Cell("111122223333", "us-east-1", "ec2", "ec2:volume", "describe_volumes", Outcome.OK, resources=4)
+    other = replace(cell, resource_type="ec2:vpc", call="describe_vpcs")
+    writer = ShardWriter(tmp_path / "shard", "unit", "key")
+    for name in ("b", "a", "b", "b"):
+        identity = {"resource_id": name, "resource_arn": None, "resource_type": "ec2:volume", "region": "us-east-1"}
+        writer.add({"partition": "aws", "account_id": "111122223333", **identity, "filling": "x" * (5 << 20)})
+    shard = writer.finish((cell, other), (), frozenset({("ec2:volume", "describe_volumes")}))
+    assert [one.duplicates for one in shard.cells] == [2, 0]
+    assert open_shard(tmp_path / "shard")[1].cells == shard.cells
 
 
 def test_empty_pages_with_tokens_are_followed_and_an_empty_last_page_is_an_end(bench: Bench) -> None:
