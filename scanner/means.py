@@ -23,7 +23,7 @@ from scanner.filters import digest
 from scanner.plan import select_types
 from scanner.profile import LoadedProfile
 from scanner.store.cache import Cache, cache_folder, default_cache_dir
-from scanner.store.files import check_writable, make_private_dir, refuse_foreign
+from scanner.store.files import check_own_folder, check_writable, make_private_dir, refuse_foreign
 from scanner.store.journal import SHARDS
 from scanner.store.locks import lock_folder
 from scanner.worker import WorkSpec
@@ -75,7 +75,8 @@ def _paces_folder(warn: Callable[[str], None]) -> str:
 def open_cache(loaded: LoadedProfile, warn: Callable[[str], None]) -> Cache | None:
     """The cache of the profile; None where it is switched off or (with a warning) where it cannot be kept."""
     settings = loaded.profile.cache
-    if not settings.enabled:
+    # Secrets that were asked for stand in the reports; nobody thinks of a second place.
+    if not settings.enabled or loaded.profile.include_sensitive:
         return None
 
     try:
@@ -99,17 +100,22 @@ def work_spec(loaded: LoadedProfile, door: DoorSettings, folder: Path, wanted: W
     """What the workers of a scan into `folder` are told."""
     versions = ledgers.versions(loaded.catalog.version)
     parts = {name: versions[name] for name in ("aws-scanner", "catalog")}
+    reveals = loaded.profile.include_sensitive
     parts["filter_code"] = digest(loaded.profile.chosen_filters)
+    parts["redaction"] = "off" if reveals else "on"
     threads = loaded.profile.execution.service_workers
     folders = tuple(one.resolve() for one in loaded.profile.catalog_dirs)
     scratch = str(make_private_dir(folder / SHARDS))
-    return WorkSpec(door, scratch, threads, tuple(sorted(parts.items())), folders, wanted, environment())
+    return WorkSpec(door, scratch, threads, tuple(sorted(parts.items())), folders, wanted, environment(), reveals)
 
 
 def check_reports_folder(loaded: LoadedProfile) -> None:
     """Raise SnapshotError where reports cannot be written, before anything is asked of AWS."""
+    folder = reports_folder(loaded)
     with _blaming_reports_dir():
-        check_writable(reports_folder(loaded))
+        check_writable(folder)
+        if os.path.lexists(folder):
+            check_own_folder(folder)
 
 
 def reports_folder(loaded: LoadedProfile) -> Path:

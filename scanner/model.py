@@ -9,6 +9,7 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 GLOBAL = "global"
+REDACTED = "(redacted)"  # stands where a record would have a secret
 
 
 class Outcome(StrEnum):

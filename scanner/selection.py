@@ -41,6 +41,7 @@ def words_of(profile: Profile) -> dict[str, Any]:
         "regions": list(profile.regions),
         "collector": profile.collector,
         "all_services": profile.all_services,
+        "include_sensitive": profile.include_sensitive,
         "enrich": profile.enrich if isinstance(profile.enrich, str) else list(profile.enrich),
         "accounts": [_account(spec, spec.id, set(), set()) for spec in profile.accounts if spec.id],
         "types": {},

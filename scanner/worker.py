@@ -46,6 +46,7 @@ class WorkSpec:
     catalog_dirs: tuple[Path, ...] = ()
     wanted: Wanted = field(default_factory=Wanted)  # what is told while it works
     environment: tuple[tuple[str, str], ...] = ()  # of the scan, where it decides on the way to AWS
+    include_sensitive: bool = False
 
     def key(self, unit: Unit) -> str:
         """The unit's cache key under this scan's circumstances."""
@@ -64,7 +65,7 @@ class _UnitRun:
         self.ledger = Ledger(unit)
         self.writer = ShardWriter(spec.shard_path(unit), unit.name, spec.key(unit))
         self.running = self.cells = 0
-        self.catalog_dirs = spec.catalog_dirs
+        self.catalog_dirs, self.include_sensitive = spec.catalog_dirs, spec.include_sensitive
         catalog = load_catalog(spec.catalog_dirs)
         self.kinds = {kind: catalog.type_of(unit.service, kind) for kind in _with_parents(unit, catalog)}
 
@@ -122,7 +123,10 @@ class _Step:
             self._write(scan.run())
             return []
         below = [kind for kind in run.kinds.values() if kind.of_parent == self.kind.kind]
-        types = TypeScan(run.unit, self.kind, run.lane, run.ledger, run.pools, keep_parents=bool(below))
+        types = TypeScan(
+            run.unit, self.kind, run.lane, run.ledger, run.pools, keep_parents=bool(below),
+            include_sensitive=run.include_sensitive,
+        )  # fmt: skip
         if self.kind.kind in run.unit.types:
             self._write(types.run(*((self.above.parents, self.above.gap) if self.above else ())))
         else:

@@ -12,7 +12,7 @@ import pytest
 
 from scanner.catalog import load_catalog
 from scanner.cli import completion, shells
-from scanner.profile.load import CONFIG_DIR
+from scanner.profile.source import CONFIG_DIR
 from tests.conftest import Bench
 
 HEAVY = {"boto3", "botocore", "pydantic", "pydantic_settings", "rich", "loguru", "tqdm", "yaml", "jmespath", "tenacity"}

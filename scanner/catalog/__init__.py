@@ -17,6 +17,7 @@ from scanner.errors import CatalogError
 from scanner.plugins import catalog_folders
 
 COMPILER = 2  # part of the version: raise it when the same YAML compiles to something else
+_MAX_BYTES = 2 << 20  # more than the compiler takes of one file
 FOLDER = Path(__file__).parent
 
 _ALWAYS_ALLOWED = frozenset(
@@ -125,7 +126,8 @@ def _stamp(folders: tuple[Path, ...]) -> str:
     digest = hashlib.sha256(f"{COMPILER} {version('botocore')}".encode())
     for path in [*_files((FOLDER, *folders)), FOLDER / "aliases.yaml", FOLDER / "arns.yaml"]:
         try:
-            digest.update(path.read_bytes())
+            with path.open("rb") as file:
+                digest.update(file.read(_MAX_BYTES))
         except OSError as error:
             raise CatalogError([f"{path}: cannot be read: {error.strerror}"]) from None
     return digest.hexdigest()[:16]

@@ -23,10 +23,10 @@ from scanner.catalog.paths import (
     from_shape,
     item_of,
     members_of,
-    output_type,
     resolve,
     type_of_items,
 )
+from scanner.catalog.sensitive import configuration_type, is_marked, item_type, marked, uncovered
 from scanner.catalog.spec import RESERVED_HOLES, Call, ResourceType, Text
 from scanner.errors import CatalogError
 
@@ -94,7 +94,7 @@ class _Entry:
     def __init__(self, kind: ResourceType, kinds: Mapping[str, ResourceType], doc: Mapping[str, Any]) -> None:
         self._kind, self._kinds, self._doc = kind, kinds, doc
         self._listed = type_of_items(kind.list)
-        self._item = self._full_item()
+        self._item = item_type(kind)
 
     def findings(self) -> Iterator[Finding]:
         kind = self._kind
@@ -113,20 +113,6 @@ class _Entry:
         yield from self._scrubbed()
         if kind.cfn and not external.cfn_exists(kind.cfn):
             yield ("cfn",), f"CloudFormation has no type {kind.cfn!r}{unknown(kind.cfn, external.cfn_names())}"
-
-    def _full_item(self) -> Type:
-        """The item as records are made from it: the list's, with what `get` adds."""
-        get = self._kind.get
-        if get is None:
-            return self._listed
-        try:
-            found = item_of(resolve(get.out, output_type(get.service, get.operation)))
-        except PathError:
-            return ANY
-        if found.kind == "any":
-            return ANY
-        keeps = not get.batch or get.key
-        return Type("object", fields={**(members_of(self._listed) if keeps else {}), **members_of(found)})
 
     def _env(self, item: Type) -> Type:
         """What holes and paths see: the item's members and the reserved words, which win."""
@@ -242,16 +228,29 @@ class _Entry:
             yield ("arn",), "an ARN begins with arn:{partition}:" + kind.namespace
 
     def _scrubbed(self) -> Iterator[Finding]:
-        extras: dict[str, Type] = {}
-        for name, call in self._kind.extra.items():
-            try:
-                extras[name] = resolve(call.out, output_type(call.service, call.operation))
-            except PathError:
-                extras[name] = ANY
-        whole = Type("object", fields={**members_of(self._item), **extras}) if self._item.kind != "any" else ANY
-        for name in ("redact", "volatile"):
+        whole = configuration_type(self._kind)
+        for name in ("redact", "reveal", "volatile"):
             for at, path in enumerate(getattr(self._kind, name)):
                 yield from _path((name, at), path.removesuffix(".*"), whole)
+        known = marked(self._kind)
+        for at, path in enumerate(self._kind.reveal):
+            if path not in known:
+                yield ("reveal", at), f"botocore does not mark {path!r} as sensitive{unknown(path, known)}"
+        for path in uncovered(self._kind):
+            yield ("redact",), f"botocore marks {path!r} as sensitive: it belongs here, or into `reveal`"
+        yield from self._told()
+
+    def _told(self) -> Iterator[Finding]:
+        """What a record tells beside its configuration must be no secret: nobody would redact it there."""
+        for name in ("id", "arn", "name", "tags", "created", "state", "owned"):
+            said = getattr(self._kind, name)
+            for path in _paths_in(said):
+                try:
+                    found = force(resolve(path, self._env(self._item)))
+                except PathError:
+                    continue
+                if is_marked(found.shape):
+                    yield (name,), f"tells {path!r}, which botocore marks as sensitive"
 
 
 def _path(at: At, path: str, root: Type) -> Iterator[Finding]:
@@ -270,6 +269,11 @@ def _text(at: At, text: Text | None, env: Type) -> Iterator[Finding]:
         yield from _path(at, text.text, env)
     else:
         yield from _holes(at, text.text, env)
+
+
+def _paths_in(said: Text | str | None) -> list[str]:
+    text, is_template = (said.text, said.is_template) if isinstance(said, Text) else (said or "", False)
+    return HOLE.findall(text) if is_template else [text] if text else []
 
 
 def _holes(at: At, template: str, env: Type) -> Iterator[Finding]:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from scanner.catalog import FOLDER, models
 from scanner.catalog.paths import HOLE, members_of, type_of_items
+from scanner.catalog.sensitive import uncovered
 from scanner.catalog.spec import RESERVED_HOLES, Call, ResourceType, Text
-from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked
+from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked, read_text
 from scanner.errors import CatalogError
 
 SERVICE_KEYS = ("service", "namespace", "scope", "home", "iam", "resources")
 TYPE_KEYS = (
     "of", "list", "get", "where", "owned", "id", "arn", "shape", "name", "tags", "created", "state", "with", "redact",
-    "volatile", "cfn", "tagging",
+    "reveal", "volatile", "cfn", "tagging",
 )  # fmt: skip
 CALL_KEYS = ("call", "in", "out", "batch", "key", "take", "page", "failed", "none", "off", "iam")
 PAGE_KEYS = ("input", "output", "more", "size")
@@ -28,7 +29,7 @@ PAGE_KEYS = ("input", "output", "more", "size")
 _WANTED: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("resources", "with", "in", "page"), (dict,)),
     **dict.fromkeys(("list", "get", "tags"), (str, dict)),
-    **dict.fromkeys(("redact", "volatile", "none", "off"), (list,)),
+    **dict.fromkeys(("redact", "reveal", "volatile", "none", "off"), (list,)),
     **dict.fromkeys(("of", "iam", "input", "output"), (str, list)),
     **dict.fromkeys(("batch", "size"), (int,)),
     "tagging": (bool,),
@@ -53,13 +54,11 @@ class Source:
 def read_source(path: Path) -> Source:
     """Read one YAML file. Raises CatalogError."""
     try:
-        doc, locate = load_marked(path.read_text(encoding="utf-8"))
+        doc, locate = load_marked(read_text(path))
     except YamlProblem as problem:
         raise CatalogError([f"{_shown(path)}:{problem.line}:{problem.column}: {problem.message}"]) from None
     except OSError as error:
         raise CatalogError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError as error:
-        raise CatalogError([f"{path}: is not UTF-8 (byte {error.start})"]) from None
     if not isinstance(doc, dict):
         raise CatalogError([f"{_shown(path)}:1:1: a mapping with `service` and `resources` is wanted"])
     return Source(path, doc, locate)
@@ -129,7 +128,7 @@ class _Compiler:
         tags = entry.get("tags")
         with_ = entry.get("with") or {}
         extras = {name: self._call((*at, "with", name), call) for name, call in with_.items()}
-        return ResourceType(
+        made = ResourceType(
             service=self._service,
             namespace=str(self._doc.get("namespace", self._service)),
             kind=kind,
@@ -150,12 +149,14 @@ class _Compiler:
             created=str(entry.get("created", "")),
             state=str(entry.get("state", "")),
             extra={name: call for name, call in extras.items() if call},
-            redact=tuple(entry.get("redact", ())),
-            volatile=tuple(entry.get("volatile", ())),
+            redact=_paths(entry, "redact"),
+            reveal=_paths(entry, "reveal"),
+            volatile=_paths(entry, "volatile"),
             cfn=str(entry.get("cfn", "")),
             shape=str(entry.get("shape") or shape_of(str(entry["arn"]))),
             tagging_api=entry.get("tagging", True) is not False,
         )
+        return replace(made, redact=(*made.redact, *uncovered(made)))
 
     def _call(self, at: tuple[str | int, ...], given: Any, *, is_list: bool = False) -> Call | None:
         said: dict[str, Any] = {"call": given} if isinstance(given, str) else given
@@ -247,6 +248,10 @@ def _many(value: Any) -> tuple[str, ...]:
     if isinstance(value, list):
         return tuple(value)
     return (value,) if value else ()
+
+
+def _paths(entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    return tuple(str(one) for one in entry.get(key, ()))
 
 
 def _text(value: Any) -> Text | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+Steps = tuple[str, ...]
+
+_STEP = re.compile(r'"([^"]+)"|(\[\]|\*|[A-Za-z_]\w*)')
 RESERVED_HOLES = ("partition", "region", "account", "item", "parent", "id", "arn", "name")
 
 
@@ -70,7 +74,8 @@ class ResourceType:
     created: str = ""
     state: str = ""
     extra: Mapping[str, Call] = field(default_factory=dict)  # `with` in YAML: field -> CALL
-    redact: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()  # what the entry says, and whatever botocore marks as sensitive besides
+    reveal: tuple[str, ...] = ()  # marked by botocore, and shown on purpose
     volatile: tuple[str, ...] = ()
     cfn: str = ""
     shape: str = ""  # the ARN as a template whose last hole is {id}; reversed, it names the type of an ARN
@@ -86,3 +91,8 @@ class ResourceType:
         """Every call this type may make, in the order it makes them."""
         optional = [self.get, self.tags_call, *self.extra.values()]
         return (self.list, *(call for call in optional if call is not None))
+
+
+def steps_of(path: str) -> Steps:
+    """A path of `redact` step by step: 'a[].b.*' is a, [], b, *; a name that is no word stands in quotation marks."""
+    return tuple(quoted or plain for quoted, plain in _STEP.findall(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,6 +13,9 @@ Locate = Callable[[tuple[str | int, ...]], tuple[int, int]]
 
 _MAX_NODES = 20_000
 _MAX_DEPTH = 30
+MAX_BYTES = 1 << 20
+_TOO_DEEP = f"nested deeper than {_MAX_DEPTH} levels"
+_TOO_MANY = f"more than {_MAX_NODES} values (aliases counted as often as they are used)"
 
 
 class YamlProblem(Exception):
@@ -38,6 +42,18 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
+def read_text(path: Path) -> str:
+    """The text of a YAML file of at most 1 MiB, whatever the path is. Raises OSError, YamlProblem."""
+    with path.open("rb") as file:
+        raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise YamlProblem("is larger than 1 MiB, which nobody needs", 1, 1)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise YamlProblem(f"is not UTF-8 (byte {error.start})", 1, 1) from None
+
+
 def load_marked(text: str) -> tuple[Any, Locate]:
     """The value of a YAML text and a function that gives (line, column) of any path in it, 1-based.
 
@@ -45,6 +61,7 @@ def load_marked(text: str) -> tuple[Any, Locate]:
     """
     loader = _Loader(text)
     try:
+        _measure(text)
         node = loader.get_single_node()
         if node is None:
             return None, lambda _: (1, 1)
@@ -56,11 +73,20 @@ def load_marked(text: str) -> tuple[Any, Locate]:
         raise YamlProblem(message, (mark.line if mark else 0) + 1, (mark.column if mark else 0) + 1) from None
     except yaml.YAMLError as error:
         raise YamlProblem(f"YAML syntax: {' '.join(str(error).split())}", 1, 1) from None
-    except RecursionError:
-        raise YamlProblem(f"nested deeper than {_MAX_DEPTH} levels", 1, 1) from None
     finally:
         loader.dispose()
     return value, lambda path: _place(node, path)
+
+
+def _measure(text: str) -> None:
+    """Refuse what is too deep or too much while it is still a stream: the C library builds nodes on the C stack."""
+    depth = seen = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        seen += isinstance(event, yaml.NodeEvent)
+        if depth > _MAX_DEPTH or seen > _MAX_NODES:
+            mark, what = event.start_mark, _TOO_DEEP if depth > _MAX_DEPTH else _TOO_MANY
+            raise YamlProblem(what, *((mark.line + 1, mark.column + 1) if mark else (1, 1)))
 
 
 def _inspect(root: yaml.Node) -> None:
@@ -72,11 +98,9 @@ def _inspect(root: yaml.Node) -> None:
         seen += 1
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
         if depth > _MAX_DEPTH:
-            raise YamlProblem(f"nested deeper than {_MAX_DEPTH} levels", line, column)
+            raise YamlProblem(_TOO_DEEP, line, column)
         if seen > _MAX_NODES:
-            raise YamlProblem(
-                f"more than {_MAX_NODES} values (aliases counted as often as they are used)", line, column
-            )
+            raise YamlProblem(_TOO_MANY, line, column)
         if isinstance(node, yaml.MappingNode):
             _refuse_duplicates(node)
             stack.extend((child, depth + 1) for pair in node.value for child in pair)

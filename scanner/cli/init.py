@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanner.cli import completion
+from scanner.cli.voice import say
 
 if TYPE_CHECKING:
     from scanner.profile.draft import Draft
@@ -88,13 +89,13 @@ def run(  # noqa: PLR0913 - one parameter per option
     text = write(_draft(accounts, regions or [], service or [], tag or []), load_catalog())
     _save(path, text, force=force)
     ref = path.stem if output is None else path
-    typer.echo(f"wrote {path}; next: aws-scanner doctor {ref}", err=True)
+    say(f"wrote {path}; next: aws-scanner doctor {ref}", err=True)
 
 
 def _place(name: str, output: Path | None, *, force: bool) -> Path:
     """Where the profile goes. Raises ProfileError before anything is asked or written."""
     from scanner.errors import ProfileError
-    from scanner.profile.load import CONFIG_DIR
+    from scanner.profile.source import CONFIG_DIR
 
     path = output or CONFIG_DIR / f"{name}.yaml"
     if not completion.is_name(path.stem if output else name) or path.suffix not in (".yaml", ".yml"):

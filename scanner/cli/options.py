@@ -97,6 +97,14 @@ ENRICH = Annotated[
         help="Extra calls per resource (policies, encryption, tags): all (default), none, or types with commas.",
     ),
 ]
+INCLUDE_SENSITIVE = Annotated[
+    bool | None,
+    typer.Option(
+        "--include-sensitive",
+        help="Write secrets (values of variables, user data, passwords) into records instead of (redacted). In CI only "
+        "where the profile says `include_sensitive: true`.",
+    ),
+]
 MAX_WORKERS = Annotated[
     int | None,
     typer.Option(
@@ -184,6 +192,7 @@ class Selection:
     all_services: ALL_SERVICES = None
     collector: COLLECTOR = None
     enrich: ENRICH = None
+    include_sensitive: INCLUDE_SENSITIVE = None
     max_workers: MAX_WORKERS = None
     service_workers: SERVICE_WORKERS = None
     cache: CACHE = None

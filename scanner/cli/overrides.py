@@ -18,6 +18,7 @@ _OPTIONS = (
     ("all_services", "--all-services", "all_services"),
     ("collector", "--collector", "collector"),
     ("enrich", "--enrich", "enrich"),
+    ("include_sensitive", "--include-sensitive", "include_sensitive"),
     ("max_workers", "--max-workers", "execution.max_workers"),
     ("service_workers", "--service-workers", "execution.service_workers"),
     ("cache", "--cache", "cache.enabled"),

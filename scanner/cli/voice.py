@@ -89,17 +89,21 @@ def talking(run: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def complain(text: str) -> None:
-    """Say on stderr what is wrong, and in the log where there is one."""
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines for people; whatever is in them, nothing of it steers the terminal."""
     from scanner.formats.text import printable
 
+    typer.echo("\n".join(map(printable, text.split("\n"))), err=err)
+
+
+def complain(text: str) -> None:
+    """Say on stderr what is wrong, and in the log where there is one."""
     if voice() != Voice():
         from scanner.cli.talk import log_error
 
         log_error(text)
     if not voice().json_on_stderr:
         try:
-            for line in text.splitlines():
-                typer.echo(printable(line), err=True)
+            say(text, err=True)
         except BrokenPipeError:
             let_go(sys.stderr)

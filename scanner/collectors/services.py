@@ -14,7 +14,7 @@ from scanner.collectors.filters import matcher
 from scanner.collectors.ledger import Ledger
 from scanner.collectors.questions import Questions, Work
 from scanner.collectors.records import record_of
-from scanner.collectors.values import REDACTED, Item, fill_params, getter, moment, scalar, scrubbed, tags_of, text_of
+from scanner.collectors.values import Item, fill_params, getter, moment, scalar, scrubber, tags_of, text_of
 from scanner.collectors.wanted import describes, enriches, reads_tags
 from scanner.errors import GapError
 from scanner.model import Outcome, Unit
@@ -33,8 +33,16 @@ class Pools:
 class TypeScan:
     """One resource type in one unit. `run` yields records and leaves `parents` for the types below it."""
 
-    def __init__(
-        self, unit: Unit, kind: ResourceType, lane: Lane, ledger: Ledger, pools: Pools, *, keep_parents: bool = False
+    def __init__(  # noqa: PLR0913 - all that a type in a unit is made of
+        self,
+        unit: Unit,
+        kind: ResourceType,
+        lane: Lane,
+        ledger: Ledger,
+        pools: Pools,
+        *,
+        keep_parents: bool = False,
+        include_sensitive: bool = False,
     ) -> None:
         self._unit, self._kind, self._lane, self._ledger, self._pools = unit, kind, lane, ledger, pools
         self._questions = Questions(unit, kind, lane, ledger, pools.items)
@@ -42,6 +50,7 @@ class TypeScan:
         self._matches = matcher(unit.tags) if unit.tags else None
         self._describes = describes(unit, kind)
         self._keep_parents = keep_parents
+        self._scrub = scrubber(() if include_sensitive else kind.redact, kind.volatile)
         self.parents: list[Item] = []
         self.gap: GapError | None = None  # why not all items are known
 
@@ -196,11 +205,6 @@ class TypeScan:
 
     def _record(self, work: Work) -> dict[str, Any]:
         kind, env = self._kind, self._questions.env(work)
-        configuration: Any = {**work.item, **work.extras}
-        for path in kind.volatile:
-            configuration = scrubbed(configuration, path.split("."), None)
-        for path in kind.redact:
-            configuration = scrubbed(configuration, path.split("."), lambda _: REDACTED)
         described = kind.get is None or self._describes
         return record_of(
             self._unit,
@@ -216,7 +220,7 @@ class TypeScan:
             created_at=moment(getter(kind.created)(env)) if kind.created else None,
             state=scalar(getter(kind.state)(env)) if kind.state else None,
             ownership=(getter(kind.owned)(env) if described else None) if kind.owned else "self",
-            configuration=configuration,
+            configuration=self._scrub({**work.item, **work.extras}),
         )
 
     def _close(self) -> None:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import jmespath
 from jmespath import functions
 
 from scanner.aws.timestamps import iso_utc
-from scanner.catalog.spec import Text
+from scanner.catalog.spec import Text, steps_of
+from scanner.model import REDACTED
 
 Item = dict[str, Any]
 
 _HOLE = re.compile(r"\{([A-Za-z_][\w.]*)\}")
 _WHOLE_HOLE = re.compile(r"\{([A-Za-z_][\w.]*)\}\Z")
 _PLAIN = re.compile(r"[A-Za-z_]\w*\Z")
-REDACTED = "(redacted)"
 
 
 class _Functions(functions.Functions):
@@ -89,25 +89,56 @@ def _tag_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def scrubbed(value: Any, path: list[str], replace: Callable[[Any], Any] | None) -> Any:
-    """A value with `replace` applied to (or, if None, without) all at a path of members: "a.b", "a[].b", "a.*".
+Scrub = Callable[[Item], Item]
+_GONE, _HIDDEN = "gone", "hidden"
+
+
+def scrubber(redact: Iterable[str], volatile: Iterable[str]) -> Scrub:
+    """A function that gives a value with what is at `redact` hidden and what is at `volatile` left out.
 
     What is changed is copied; the value itself, and what it shares with others, stays as it is.
     """
-    head, *rest = path
-    name, is_list = head.removesuffix("[]"), head.endswith("[]")
+    tree: _Tree = {}
+    for end, paths in ((_GONE, volatile), (_HIDDEN, redact)):
+        for path in paths:
+            _plant(tree, steps_of(path), end)
+    return (lambda value: _scrubbed(value, tree)) if tree else (lambda value: value)
+
+
+_Tree = dict[str, Any]  # step -> the tree below it, or what becomes of all that is there
+
+
+def _plant(tree: _Tree, steps: Sequence[str], end: str) -> None:
+    *way, last = steps
+    for step in way:
+        tree = tree.setdefault(step, {})
+        if not isinstance(tree, dict):
+            return  # all of it is hidden or gone already
+    tree[last] = end
+
+
+def _scrubbed(value: Any, tree: _Tree) -> Any:
+    if "[]" in tree:
+        below = tree["[]"]
+        if not isinstance(value, list):
+            return _ended(value, below)
+        return [_ended(one, below) for one in value if below != _GONE]
     if not isinstance(value, dict):
         return value
-    changed = dict(value)
-    for key in list(value) if name == "*" else [name] if name in value else []:
-        if not rest and replace is None:
-            del changed[key]
-            continue
-        inner = value[key]
-        change = partial(scrubbed, path=rest, replace=replace) if rest else replace
-        assert change is not None
-        changed[key] = [change(one) for one in inner] if is_list and isinstance(inner, list) else change(inner)
-    return changed
+    found = dict(value)
+    for name in list(value) if "*" in tree else [name for name in tree if name in value]:
+        below = tree.get(name, tree.get("*"))
+        if below == _GONE:
+            del found[name]
+        else:
+            found[name] = _ended(value[name], below)
+    return found
+
+
+def _ended(value: Any, below: Any) -> Any:
+    if below != _HIDDEN:
+        return _scrubbed(value, below)
+    return REDACTED if value not in (None, "", [], {}) else value
 
 
 def moment(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from scanner.catalog import Catalog
 from scanner.diff.changes import BOTH, NEW, OLD, Change, FieldChange, Kind, Reason, Totals, Why, subject_of
-from scanner.diff.fields import compare_fields
+from scanner.diff.fields import compare_fields, without_secrets
 from scanner.diff.ledger import Ledger
 from scanner.diff.listing import Listing
 from scanner.diff.sources import Key, Record, Source
@@ -67,7 +67,7 @@ def _both(before: Record, after: Record, listing: Listing | None) -> Iterator[Ch
     sure: list[FieldChange] = []
     doubtful: list[FieldChange] = []
     reasons: dict[Reason, None] = {}
-    for change, reason in compare_fields(before, after, listing):
+    for change, reason in map(without_secrets, compare_fields(before, after, listing)):
         (doubtful if reason else sure).append(change)
         if reason:
             reasons[reason] = None

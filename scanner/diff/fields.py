@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from scanner.catalog.spec import Call, ResourceType
@@ -10,6 +11,7 @@ from scanner.diff.changes import BOTH, FieldChange, Reason, Why
 from scanner.diff.ledger import Ledger, Place
 from scanner.diff.listing import Listing, place_of
 from scanner.diff.values import differences
+from scanner.model import REDACTED
 
 # Not compared: what follows from other fields (managed_by, fingerprint) or from who asked (sources, account_name).
 _ATTRIBUTES = ("resource_id", "resource_name", "created_at", "state", "ownership", "relationships")
@@ -35,6 +37,17 @@ def compare_fields(old: Record, new: Record, listing: Listing | None) -> Iterato
         yield from ((change, reason) for change in _whole(old, new))
 
 
+def without_secrets(found: Finding) -> Finding:
+    """A difference that only one side redacts, with neither value: the other side's may be a secret.
+
+    Snapshots that both have a ledger are not compared where one redacts and the other does not; files without one, and
+    answers of another catalog, may be.
+    """
+    change, reason = found
+    hides = reason and (_is_redacted(change.old) or _is_redacted(change.new))
+    return (replace(change, old=REDACTED, new=REDACTED), reason) if hides else found
+
+
 def _whole(old: Record, new: Record) -> Iterable[FieldChange]:
     return differences("configuration", old["configuration"], new["configuration"])
 
@@ -43,7 +56,12 @@ def _without_ledger(old: Record, new: Record) -> Iterator[Finding]:
     for name in ("tags", *_ATTRIBUTES, "configuration"):
         for change in differences(name, old[name], new[name]):
             one_sided = None in (old[name], new[name]) or (_is_one_sided(change) and name != "tags")
-            yield change, Reason(BOTH, Why.NO_LEDGER, _NO_LEDGER) if one_sided else None
+            doubtful = one_sided or _is_redacted(change.old) != _is_redacted(change.new)
+            yield change, Reason(BOTH, Why.NO_LEDGER, _NO_LEDGER) if doubtful else None
+
+
+def _is_redacted(value: str | None) -> bool:
+    return REDACTED in (value or "")
 
 
 def _is_one_sided(change: FieldChange) -> bool:

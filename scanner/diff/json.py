@@ -11,6 +11,7 @@ import orjson
 from scanner.diff.changes import Change, Kind
 from scanner.diff.result import Diff
 from scanner.diff.sources import Source
+from scanner.formats.text import harmless_json
 from scanner.model import SCHEMA_VERSION
 
 FILE = "diff.json"
@@ -18,12 +19,13 @@ FILE = "diff.json"
 
 def write_json(diff: Diff, out: BinaryIO) -> None:
     """Write the whole diff: all changes, the unknown ones first."""
-    head = orjson.dumps(_head(diff), option=orjson.OPT_INDENT_2).removesuffix(b"\n}")
+    head = b"\n".join(map(harmless_json, orjson.dumps(_head(diff), option=orjson.OPT_INDENT_2).split(b"\n")))
+    head = head.removesuffix(b"\n}")
     out.write(head + b',\n  "changes": [')
     separator = b"\n    "
     for kind in Kind:
         for change in diff.changes(kind):
-            out.write(separator + orjson.dumps(_change(change)))
+            out.write(separator + harmless_json(orjson.dumps(_change(change))))
             separator = b",\n    "
     out.write(b"]\n}\n" if separator == b"\n    " else b"\n  ]\n}\n")
 

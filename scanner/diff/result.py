@@ -17,6 +17,7 @@ from scanner.diff.sources import Source
 from scanner.diff.spool import Spool
 from scanner.errors import ProfileError
 from scanner.formats.notices import services_of
+from scanner.store.coverage import SENSITIVE
 
 EXIT_SAME, EXIT_CHANGED, EXIT_UNKNOWN = 0, 1, 3
 
@@ -80,6 +81,10 @@ def unlike_filters(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     found = []
     if old["filters"] != new["filters"]:
         found.append(f"record filters were {_shown(old['filters'])} and are {_shown(new['filters'])}")
+    revealed = [bool(side.get("include_sensitive")) for side in (old, new)]
+    if revealed[0] != revealed[1]:
+        words = ["shown" if one else "redacted" for one in revealed]
+        found.append(f"secrets were {words[0]} and are {words[1]} (include_sensitive)")
     olds, news = ({one["id"]: one["tags"] for one in side["accounts"]} for side in (old, new))
     pairs = {f" of account {one}": (olds[one], news[one]) for one in sorted(olds.keys() & news.keys())}
     for where, pair in (pairs or {"": (None, None)}).items():
@@ -115,6 +120,8 @@ def _notes(old: Source, new: Source) -> Iterator[str]:
     asked = [_asked(one) for one in (old.manifest, new.manifest)]
     if asked[0] != asked[1]:
         yield f"different endpoints were asked: {' and '.join(asked)}"
+    if new.manifest["selection"].get("include_sensitive"):
+        yield SENSITIVE
     tags = new.manifest["selection"]["tags"]
     if tags:
         yield f"both keep only what has {_filters(tags)}: removed and added say what left and entered that"

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import orjson
 
+from scanner.formats.text import harmless_json
 from scanner.store.snapshots import Snapshot
 
 NAMES = ("json",)
@@ -18,6 +19,6 @@ def write(snapshot: Snapshot, out: BinaryIO, *, limit: int | None = None) -> Non
     """Write the array: all records in their order, or the first `limit`."""
     separator = b"[\n"
     for record in islice(snapshot.records(), limit):
-        out.write(separator + orjson.dumps(record))
+        out.write(separator + harmless_json(orjson.dumps(record)))
         separator = b",\n"
     out.write(b"[]\n" if separator == b"[\n" else b"\n]\n")

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import orjson
 
+from scanner.formats.text import harmless_json
 from scanner.store.snapshots import Snapshot
 
 NAMES = ("jsonl", "ndjson")
@@ -17,4 +18,4 @@ FILE = "resources.jsonl"
 def write(snapshot: Snapshot, out: BinaryIO, *, limit: int | None = None) -> None:
     """Write a line for each record in order, or for the first `limit`."""
     for record in islice(snapshot.records(), limit):
-        out.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        out.write(harmless_json(orjson.dumps(record)) + b"\n")

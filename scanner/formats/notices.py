@@ -6,12 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scanner.formats.text import markdown_cell, shortened
+from scanner.store.coverage import warning_of
 
 _SERVICES = 8
 
 
 def notices(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(word, sentence) of each, the sentence free of markup and of what changes from scan to scan."""
+    if warning := warning_of(manifest):
+        word, _, text = warning.partition(": ")
+        yield word, text
     for one in manifest.get("endpoints", []):
         yield "Not AWS", f"{services_of(one)} answered by {one['host']} ({one['source']})"
     refused = manifest.get("refused_calls", {})

@@ -28,6 +28,13 @@ def printable(text: str) -> str:
     return "".join(_visible(character) for character in text)
 
 
+def harmless_json(line: bytes) -> bytes:
+    r"""A line of JSON, its meaning unchanged, with everything invisible escaped (`\u202e`): it may reach a terminal."""
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return printable(line.decode()).encode()
+
+
 def shortened(text: str, width: int) -> str:
     """At most `width` characters; what was cut is shown by an ellipsis."""
     return text if len(text) <= width else text[: max(width - 1, 0)] + ELLIPSIS

@@ -13,16 +13,13 @@ import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from scanner.catalog import Catalog, load_catalog
-from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked
 from scanner.errors import ProfileError
 from scanner.profile.environment import ENV_PREFIX, layered
 from scanner.profile.flags import Flags, for_all_accounts
 from scanner.profile.model import Profile, ProfileFields
 from scanner.profile.problems import Problem, in_words, nearest, unknown_words
+from scanner.profile.source import File, read
 from scanner.profile.words import Folders
-
-CONFIG_DIR = Path("config")
-_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -44,28 +41,6 @@ class LoadedProfile:
         return load_catalog(tuple(self.profile.catalog_dirs))
 
 
-@dataclass(slots=True)
-class _File:
-    """A profile's YAML, and its lines for messages."""
-
-    path: Path | None
-    doc: dict[str, Any]
-    locate: Locate
-    lines: list[str]
-
-    def place(self, loc: tuple[str | int, ...]) -> str:
-        line, column = self.locate(loc)
-        return f"{self.path}:{line}:{column}"
-
-    def show(self, problem: Problem) -> str:
-        """The problem as file:line:column, with the line and a caret under it."""
-        line, column = self.locate(problem.loc)
-        text = self.lines[line - 1][:200] if line <= len(self.lines) else ""
-        shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-        where = f"{problem.path}: " if problem.path else ""
-        return f"{self.path}:{line}:{column}: {where}{problem.message}\n    {shown}\n    {' ' * (column - 1)}^"
-
-
 def load_profile(
     ref: str | Path | None, overrides: Mapping[str, Any] | None = None, flags: Flags | None = None
 ) -> LoadedProfile:
@@ -75,7 +50,7 @@ def load_profile(
     folder that does not fit.
     """
     overrides, flags = overrides or {}, flags or Flags()
-    file = _read(ref)
+    file = read(ref)
     catalog = load_catalog(_catalog_dirs(file.doc, overrides))
     problems = [file.show(one) for one in _check(file.doc, catalog)]
     problems += _unknown_variables()
@@ -90,12 +65,13 @@ def load_profile(
     if blamed:
         raise ProfileError(blamed)
     profile = Profile.model_validate({name: getattr(settings, name) for name in ProfileFields.model_fields})
+    _refuse_secrets_in_ci(profile, file.doc.get("include_sensitive") is True)
     origins = flags.marked(dict(_origins(profile, file, overrides, flags.layer)))
     profile = for_all_accounts(profile, overrides, flags)
     return LoadedProfile(profile, file.path, _digest(profile), origins, _account_places(file, origins))
 
 
-def _account_places(file: _File, origins: Mapping[str, str]) -> tuple[str, ...]:
+def _account_places(file: File, origins: Mapping[str, str]) -> tuple[str, ...]:
     if not origins["accounts"].startswith(f"{file.path}:"):
         return ()
     entries = file.doc["accounts"]
@@ -116,7 +92,15 @@ def loaded_from(given: Profile, overrides: Mapping[str, Any]) -> LoadedProfile:
     problems = [f"{one.path}: {one.message}" for one in unknown_words(profile, catalog)]
     if problems:
         raise ProfileError(problems)
+    _refuse_secrets_in_ci(profile, given.include_sensitive)
     return LoadedProfile(profile, None, _digest(profile))
+
+
+def _refuse_secrets_in_ci(profile: Profile, profile_says_so: bool) -> None:
+    """What CI writes is kept and shown to many: there a switch or a variable is not enough."""
+    if profile.include_sensitive and os.environ.get("CI") and not profile_says_so:
+        message = "is refused in CI (the variable CI is set) unless the profile itself says `include_sensitive: true`"
+        raise ProfileError([f"include_sensitive: {message}"])
 
 
 def _over(value: Any, given: Any) -> Any:
@@ -138,41 +122,6 @@ def _catalog_dirs(doc: Mapping[str, Any], overrides: Mapping[str, Any]) -> tuple
 
 
 _FOLDERS = TypeAdapter[list[Path]](Folders)
-
-
-def _read(ref: str | Path | None) -> _File:
-    if ref is None:
-        return _File(None, {}, lambda _: (1, 1), [])
-    path = _find(ref)
-    try:
-        raw = path.read_bytes()
-        if len(raw) > _MAX_BYTES:
-            raise ProfileError([f"{path}: is larger than 1 MiB, which no profile needs"])
-        text = raw.decode("utf-8")
-        doc, locate = load_marked(text)
-    except OSError as error:
-        raise ProfileError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError as error:
-        raise ProfileError([f"{path}: is not UTF-8 (byte {error.start})"]) from None
-    except YamlProblem as problem:
-        raise ProfileError([f"{path}:{problem.line}:{problem.column}: {problem.message}"]) from None
-    if not isinstance(doc, dict):
-        what = "is empty" if doc is None else f"is a {type(doc).__name__}"
-        raise ProfileError([f"{path}:1:1: {what}; a mapping is wanted, such as `regions: [us-east-1]`"])
-    return _File(path, doc, locate, text.splitlines())
-
-
-def _find(ref: str | Path) -> Path:
-    named = Path(ref)
-    is_path = named.suffix in (".yaml", ".yml") or len(named.parts) > 1
-    path = named if is_path else CONFIG_DIR / f"{ref}.yaml"
-    if path.is_dir():
-        raise ProfileError([f"{path}: is a folder, not a profile"])
-    if not path.exists():
-        known = sorted(one.stem for one in CONFIG_DIR.glob("*.yaml"))
-        there = f"; there are: {', '.join(known)}" if known else f"; no profile is in {CONFIG_DIR}/"
-        raise ProfileError([f"{path}: no such profile{nearest(str(ref), known)}{there}"])
-    return path
 
 
 def _check(doc: Mapping[str, Any], catalog: Catalog) -> list[Problem]:
@@ -225,7 +174,7 @@ def _reaches(value: Any, path: list[str]) -> bool:
     return True
 
 
-def _origins(profile: Profile, file: _File, overrides: Mapping[str, Any], layer: str) -> Iterator[tuple[str, str]]:
+def _origins(profile: Profile, file: File, overrides: Mapping[str, Any], layer: str) -> Iterator[tuple[str, str]]:
     for path in _leaves(profile):
         variable = ENV_PREFIX + "__".join(path).upper()
         whole = ENV_PREFIX + path[0].upper()
@@ -247,5 +196,7 @@ def _leaves(profile: Profile) -> Iterator[list[str]]:
 
 
 def _digest(profile: Profile) -> str:
-    text = orjson.dumps(profile.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+    # Not the secrets: a digest of little else would tell whether a guess is right.
+    said = profile.model_dump(mode="json", exclude={"accounts": {"__all__": {"external_id"}}})
+    text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()

@@ -168,6 +168,8 @@ class ProfileFields(Strict):
     """Whether `auto` asks the tagging API, which knows tagged resources of services the catalog does not have."""
     enrich: Literal["all", "none"] | Words = "all"
     """Extra calls per resource (policies, encryption, tags by call): `all`, `none`, or types."""
+    include_sensitive: bool = False
+    """Whether secrets (values of variables, user data, passwords) stand in records; every report then says so."""
     expect: list[Expectation] = []
     """Outcomes that are no surprise."""
     catalog_dirs: Folders = []

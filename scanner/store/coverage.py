@@ -37,6 +37,8 @@ MEANINGS = {
     Outcome.REGION_DISABLED: "the account has the region switched off",
 }
 
+SENSITIVE = "Sensitive values are inside: this was scanned with include_sensitive. Keep it as you keep secrets."
+
 # Whether an answer was there, was empty or came from the cache must not change a report: the fleet is the same.
 _ANSWERED = frozenset({Outcome.OK, Outcome.EMPTY, Outcome.CACHED})
 
@@ -210,3 +212,8 @@ def _failures(accounts: Iterable[dict[str, Any]]) -> tuple[AccountFailure, ...]:
         AccountFailure(one["id"] or "", account_label(one), Outcome(one["outcome"]), one["message"] or "")
         for one in failed
     )
+
+
+def warning_of(manifest: Mapping[str, Any]) -> str:
+    """What the first lines of every report for people say, if anything: that secrets are inside."""
+    return SENSITIVE if manifest.get("selection", {}).get("include_sensitive") else ""

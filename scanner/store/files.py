@@ -57,11 +57,7 @@ def make_private_dir(path: Path) -> Path:
     An existing folder of our own is narrowed to 0700; a symlink, a file or somebody else's folder is a SnapshotError.
     """
     with _as_snapshot_error(path, "cannot be made"):
-        for parent in reversed([path, *path.parents]):
-            if not parent.exists():
-                with contextlib.suppress(FileExistsError):  # a dangling link, or another process was faster
-                    parent.mkdir(mode=FOLDER_MODE)
-                    parent.chmod(FOLDER_MODE)  # a umask may have taken the owner's own bits
+        make_missing_folders(path)
         check_own_folder(path)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
@@ -69,6 +65,29 @@ def make_private_dir(path: Path) -> Path:
         finally:
             os.close(descriptor)
     return path
+
+
+def make_missing_folders(path: Path) -> None:
+    """Make those of `path` and its parents that are missing, with mode 0700 whatever the umask. Raises OSError."""
+    for folder in reversed([path, *path.parents]):
+        if not folder.exists():
+            with contextlib.suppress(FileExistsError):  # a dangling link, or another process was faster
+                folder.mkdir(mode=FOLDER_MODE)
+                folder.chmod(FOLDER_MODE)  # a umask may have taken the owner's own bits
+
+
+def private(path: str, flags: int) -> int:
+    """An opener for `open`: what it makes is for its owner only, whatever the umask; no link is followed."""
+    return os.open(path, flags | os.O_NOFOLLOW, FILE_MODE)
+
+
+def read_within(path: Path, most_bytes: int) -> bytes:
+    """A file's content. Raises OSError, and SnapshotError for one that is larger than this."""
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise SnapshotError(f"{path}: is larger than {most_bytes >> 20:,} MiB, which no scan writes")
+    return content
 
 
 def check_writable(path: Path) -> None:

@@ -1,0 +1,74 @@
+"""The file of a profile: found by its name, read within bounds, and shown line by line in messages without secrets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked, read_text
+from scanner.errors import ProfileError
+from scanner.profile.problems import Problem, nearest
+
+CONFIG_DIR = Path("config")
+# What a line of a profile may have that must not be shown: an external id, the user and password of an address.
+_SECRETS = re.compile(r"(?<=external_id:)\s*[^,}\s]+|(?<=//)[^@\s]*(?=@)")
+
+
+@dataclass(slots=True)
+class File:
+    """A profile's YAML, and its lines for messages."""
+
+    path: Path | None
+    doc: dict[str, Any]
+    locate: Locate
+    lines: list[str]
+
+    def place(self, loc: tuple[str | int, ...]) -> str:
+        line, column = self.locate(loc)
+        return f"{self.path}:{line}:{column}"
+
+    def show(self, problem: Problem) -> str:
+        """The problem as file:line:column, with the line and a caret under it."""
+        line, column = self.locate(problem.loc)
+        text = self.lines[line - 1][:200] if line <= len(self.lines) else ""
+        shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in _SECRETS.sub(_starred, text))
+        where = f"{problem.path}: " if problem.path else ""
+        return f"{self.path}:{line}:{column}: {where}{problem.message}\n    {shown}\n    {' ' * (column - 1)}^"
+
+
+def read(ref: str | Path | None) -> File:
+    """Read config/<ref>.yaml, or the file `ref`; None: no file. Raises ProfileError."""
+    if ref is None:
+        return File(None, {}, lambda _: (1, 1), [])
+    path = _find(ref)
+    try:
+        text = read_text(path)
+        doc, locate = load_marked(text)
+    except OSError as error:
+        raise ProfileError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except YamlProblem as problem:
+        raise ProfileError([f"{path}:{problem.line}:{problem.column}: {problem.message}"]) from None
+    if not isinstance(doc, dict):
+        what = "is empty" if doc is None else f"is a {type(doc).__name__}"
+        raise ProfileError([f"{path}:1:1: {what}; a mapping is wanted, such as `regions: [us-east-1]`"])
+    return File(path, doc, locate, text.splitlines())
+
+
+def _find(ref: str | Path) -> Path:
+    named = Path(ref)
+    is_path = named.suffix in (".yaml", ".yml") or len(named.parts) > 1
+    path = named if is_path else CONFIG_DIR / f"{ref}.yaml"
+    if path.is_dir():
+        raise ProfileError([f"{path}: is a folder, not a profile"])
+    if not path.exists():
+        known = sorted(one.stem for one in CONFIG_DIR.glob("*.yaml"))
+        there = f"; there are: {', '.join(known)}" if known else f"; no profile is in {CONFIG_DIR}/"
+        raise ProfileError([f"{path}: no such profile{nearest(str(ref), known)}{there}"])
+    return path
+
+
+def _starred(found: re.Match[str]) -> str:
+    """As many stars as there were characters: the caret below must keep its place."""
+    return "*" * len(found[0])
