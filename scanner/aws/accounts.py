@@ -148,7 +148,7 @@ def _configured_region(aws_profile: str | None, _: tuple[str | None, ...]) -> st
 
 
 def _account(login: Login, account_id: str, arn: str) -> Account:
-    if not re.fullmatch(r"\d{12}", account_id):
+    if not re.fullmatch(r"[0-9]{12}", account_id) or not re.match(r"arn:aws[a-z-]{0,40}:", arn):
         raise GapError(Outcome.CREDENTIALS, "BadIdentity", f"STS answered with no account id: {one_line(arn)}")
     if login.account_id and login.account_id != account_id:
         message = f"the credentials are of account {account_id}, the profile says {login.account_id}"

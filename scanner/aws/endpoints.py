@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,12 +17,11 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from scanner.aws.clients import Clients
-from scanner.aws.outcomes import one_line
+from scanner.aws.outcomes import one_line, without_userinfo
 from scanner.aws.settings import DoorSettings
 from scanner.errors import GapError
 from scanner.model import Keys, Outcome
 
-_USERINFO = re.compile(r"//[^/@\s]*@")
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -61,11 +59,6 @@ def greet(url: str, settings: DoorSettings) -> Greeting:
     except (aws.BotoCoreError, OSError, ValueError) as error:
         raise GapError(Outcome.ERROR, _step(error), without_userinfo(one_line(str(error)))) from None
     return Greeting(without_userinfo(url), without_userinfo(proxy), _ahead_s(answer.headers.get("Date")))
-
-
-def without_userinfo(text: str) -> str:
-    """The text with user and password taken out of every address in it."""
-    return _USERINFO.sub("//***@", text)
 
 
 def _connect(url: str, timeout_s: float) -> None:

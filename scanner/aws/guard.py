@@ -10,6 +10,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.session import Session
 
+from scanner.aws.hush import hush
 from scanner.catalog.models import operations
 from scanner.errors import ReadOnlyViolation
 from scanner.model import CallStats
@@ -42,6 +43,7 @@ def guard(session: Session, allowed: AllowList) -> None:
             del class_attributes[name]
 
     session.register("provide-client-params.*.*", check_params)
+    hush()
     # The last of all that add to a client's class.
     session.get_component("event_emitter").register_last("creating-client-class", close_other_ways)
 

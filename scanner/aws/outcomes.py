@@ -53,6 +53,7 @@ SIGNATURES = frozenset(
 )
 REGION_OFF = frozenset({"OptInRequired", "RegionDisabledException"})
 NOT_ENABLED = frozenset({"SubscriptionRequiredException", "AWSOrganizationsNotInUseException"})
+_LONGEST = 10_000  # of an error's text, what is looked at
 _NOT_HERE = re.compile(r"not (?:available|supported) in (?:this|the) region", re.IGNORECASE)
 
 
@@ -134,11 +135,22 @@ def _outcome_of(code: str, message: str) -> Outcome:
     return Outcome.ERROR
 
 
+# What a signature was made of has the session token in it.
+_CANONICAL = re.compile(r"(?is)\b(?:the canonical string|the string-to-sign)\b.*")
 _USERINFO = re.compile(r"//[^/@\s\"']*@")
+_VALUES = re.compile(
+    r"(?i)([?&][\w.~%-]+=|\b[\w-]*(?:password|secret|token|signature)[\w-]*=|\bx-amz-[\w-]+:)[^\s&'\"<>,;]+"
+)
 _KEY_SHAPED = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|[A-Za-z0-9/+=]{40,}")
 
 
 def one_line(text: str) -> str:
-    """An error's text on one line of at most 300 characters, without what looks like a key, token or password."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return _KEY_SHAPED.sub("***", _USERINFO.sub("//***@", flat))[:300]
+    """An error's text on one line of at most 300 characters, without anything that looks like a key or token."""
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text[:_LONGEST]).split())
+    plain = _VALUES.sub(r"\1***", without_userinfo(_CANONICAL.sub("", flat)))
+    return _KEY_SHAPED.sub("***", plain)[:300].strip()
+
+
+def without_userinfo(text: str) -> str:
+    """The text with user and password taken out of every address in it."""
+    return _USERINFO.sub("//***@", text)

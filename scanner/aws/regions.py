@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from scanner.aws.calls import Lane
+from scanner.aws.outcomes import one_line
 from scanner.catalog.spec import Call
 from scanner.errors import GapError
+from scanner.model import Outcome
 
 LIST_REGIONS = Call(
     service="account",
@@ -35,6 +38,7 @@ GLOBAL_HOMES = {
     "aws-iso-f": "us-isof-south-1",
     "aws-eusc": "eusc-de-east-1",
 }
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
 NOT_OPTED_IN = "not-opted-in"
 # account:ListRegions in the words of ec2:DescribeRegions.
 _WORDS = {"ENABLED": "opted-in", "ENABLED_BY_DEFAULT": "opt-in-not-required", "DISABLED": NOT_OPTED_IN}
@@ -59,16 +63,24 @@ def region_statuses(lane_to: Callable[[str], Lane], refused: Refusals) -> tuple[
 
 def _of_account(lane: Lane) -> dict[str, str]:
     found = [one for page in lane.pages(LIST_REGIONS, {}) for one in page.get("Regions", [])]
-    return _sorted((str(one["RegionName"]), str(one.get("RegionOptStatus") or "")) for one in found)
+    return _sorted((_name(LIST_REGIONS, one.get("RegionName")), str(one.get("RegionOptStatus") or "")) for one in found)
 
 
 def _of_ec2(lane: Lane) -> dict[str, str]:
     found = lane.once(DESCRIBE_REGIONS, {"AllRegions": True}).get("Regions", [])
-    return _sorted((str(one["RegionName"]), str(one.get("OptInStatus") or "")) for one in found)
+    return _sorted((_name(DESCRIBE_REGIONS, one.get("RegionName")), str(one.get("OptInStatus") or "")) for one in found)
 
 
 def _sorted(found: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: _WORDS.get(status, status.lower().replace("_", "-")) for name, status in sorted(found)}
+
+
+def _name(call: Call, name: object) -> str:
+    """A region's name, which becomes part of file names. Raises GapError for one that is none."""
+    if not _REGION.fullmatch(str(name)):
+        message = f"{call.iam[0]} gave no name of a region: {one_line(str(name))}"
+        raise GapError(Outcome.MALFORMED, "NoRegion", message)
+    return str(name)
 
 
 def is_enabled(status: str) -> bool:

@@ -12,7 +12,7 @@ import typer
 
 from scanner.cli.completion import profiles
 from scanner.cli.manual import Group, manual, summary
-from scanner.cli.voice import talking
+from scanner.cli.voice import say, talking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +50,10 @@ def show(
 
         said = {"folder": str(path), "exists": folder.exists, "enabled": enabled, "ttl_s": ttl_s}
         said |= _counts(folder.entries, ttl_s) | {"foreign": list(folder.foreign), "places": _places(folder, ttl_s)}
-        typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
+        say(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
         return
     for line in _lines(folder, ttl_s, enabled):
-        typer.echo(line)
+        say(line)
 
 
 def clear(
@@ -67,22 +67,21 @@ def clear(
     Examples: aws-scanner cache clear; aws-scanner cache clear prod --older-than 1h
     """
     from scanner.cli.figures import counted, size_text, span_of
-    from scanner.formats.text import printable
     from scanner.store.cachefiles import look_into, remove
 
     path, _, _ = _settings(profile)
     older_than_s = span_of(older_than, "--older-than") if older_than is not None else None
     folder = look_into(path)
     if not folder.exists:
-        typer.echo(f"nothing to remove: there is no cache in {path}")
+        say(f"nothing to remove: there is no cache in {path}")
         return
     removed = remove(folder, float("-inf") if older_than_s is None else older_than_s)
     kept = len(folder.entries) - len(removed)
     size = size_text(sum(one.size_bytes for one in removed))
     younger = f"; {counted(kept)} younger than {older_than} left" if kept else ""
-    typer.echo(f"removed {counted(len(removed))} ({size}) from {path}{younger}")
+    say(f"removed {counted(len(removed))} ({size}) from {path}{younger}")
     for name in folder.foreign:
-        typer.echo(f"left alone, it is not ours: {path / printable(name)}", err=True)
+        say(f"left alone, it is not ours: {path / name}", err=True)
 
 
 group = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)

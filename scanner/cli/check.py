@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from scanner.cli.voice import say
+
 NAME = "check"
 
 CATALOG_DIRS = Annotated[
@@ -30,10 +32,10 @@ def run(catalog_dirs: CATALOG_DIRS = None) -> None:
         # Those of a catalog of one's own need no budget: the default holds.
         result.problems.extend(problems(frozenset(service for service, _ in load_catalog().operations())))
     for problem in result.problems:
-        typer.echo(problem, err=True)
+        say(problem, err=True)
     for note in result.notes:
-        typer.echo(f"note: {note}", err=True)
-    typer.echo(f"{result.entries} resource types, {result.calls} calls, {len(result.problems)} problems")
+        say(f"note: {note}", err=True)
+    say(f"{result.entries} resource types, {result.calls} calls, {len(result.problems)} problems")
     raise typer.Exit(2 if result.problems else 0)
 
 

@@ -64,10 +64,12 @@ def target_of(delivery: Delivery, problems: list[str]) -> Target:
 
 def make_ready(target: Target) -> None:
     """Make the file's folder and see that it can be written to. Raises ProfileError."""
+    from scanner.store.files import make_missing_folders
+
     if target.path is None:
         return
     try:
-        target.path.parent.mkdir(parents=True, exist_ok=True)
+        make_missing_folders(target.path.parent)
         with tempfile.NamedTemporaryFile(dir=target.path.parent, prefix=f".{target.path.name[:100]}."):
             pass
     except OSError as error:

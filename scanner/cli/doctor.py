@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from scanner.cli.voice import say
 from scanner.cli.whoami import PROFILE
 
 NAME = "doctor"
@@ -35,9 +36,9 @@ def run(
         if not json:
             for at, line in enumerate(one.found.splitlines()):
                 head = f"{one.status:<5}{one.name:<12} " if at == 0 else " " * 18
-                typer.echo(head + printable(line))
+                say(head + printable(line))
             if one.todo:
-                typer.echo(f"{'':18}-> {printable(one.todo)}")
+                say(f"{'':18}-> {printable(one.todo)}")
     code = exit_code(checks)
     if json:
         import orjson
@@ -46,5 +47,5 @@ def run(
             "exit_code": code,
             "checks": [{name: getattr(one, name) for name in ("name", "status", "found", "todo")} for one in checks],
         }
-        typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
+        say(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
     raise typer.Exit(code)

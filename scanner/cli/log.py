@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ from scanner.formats.console import is_plain, let_go
 from scanner.formats.text import printable
 from scanner.model import Beat, Note
 from scanner.store.coverage import coverage_of
+from scanner.store.files import FILE_MODE, make_missing_folders
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -127,10 +130,14 @@ class _LogFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            make_missing_folders(path.parent)
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)
+            found = os.fstat(self._descriptor)
+            if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+                os.fchmod(self._descriptor, FILE_MODE)  # it may have been there before
         except OSError as error:
-            raise ProfileError([f"--log-file {path}: cannot be written: {error.strerror}"]) from None
+            why = "is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+            raise ProfileError([f"--log-file {path}: cannot be written: {why}"]) from None
 
     def write(self, text: str) -> None:
         """Append one line. A disk that is full ends the log, not the scan."""

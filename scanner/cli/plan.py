@@ -19,6 +19,7 @@ import typer
 
 from scanner.cli.groups import spread
 from scanner.cli.options import PROFILE, Selection
+from scanner.cli.voice import say
 
 if TYPE_CHECKING:
     from scanner.catalog import Catalog
@@ -67,12 +68,12 @@ def planned(loaded: LoadedProfile, *, offline: bool, share: Share | None = None)
     if offline:
         reached = offline_accounts(loaded.profile, catalog)
     else:
-        cache = open_cache(loaded, lambda text: typer.echo(text, err=True))
+        cache = open_cache(loaded, lambda text: say(text, err=True))
         access = reach_accounts(loaded.profile, door_settings(loaded), catalog, cache)
         reached = access.reached
         for line in access.lines:
             if line.outcome != "ok":
-                typer.echo(f"account {line.id or line.name}: {line.outcome}: {line.message}", err=True)
+                say(f"account {line.id or line.name}: {line.outcome}: {line.message}", err=True)
         if not reached:
             raise NoCredentialsError(no_credentials_message(access, loaded))
     left = left_out(loaded.profile, catalog, reached, share)
@@ -91,10 +92,10 @@ def show(loaded: LoadedProfile, found: Planned) -> None:
 
 
 def _accounts(reached: Sequence[Reached]) -> None:
-    typer.echo("accounts")
+    say("accounts")
     for one in reached:
         name = f" ({one.account.name})" if one.account.name else ""
-        typer.echo(f"  {one.account.id}{name}: {', '.join(one.regions)}  [regions: {one.regions_source}]")
+        say(f"  {one.account.id}{name}: {', '.join(one.regions)}  [regions: {one.regions_source}]")
 
 
 def _types(units: tuple[Unit, ...], catalog: Catalog) -> None:
@@ -109,17 +110,17 @@ def _types(units: tuple[Unit, ...], catalog: Catalog) -> None:
     enriched = any(unit.enrich for unit in units)
     kinds = [catalog.type_of(*key) for key in sorted(cells)]
     extent = f"{counted(len(units), 'unit')}, {counted(len(kinds), 'resource type')}"
-    typer.echo(f"\n{extent}; calls at least, more pages and resources need more")
+    say(f"\n{extent}; calls at least, more pages and resources need more")
     if tagging:
-        typer.echo(f"  every tagged resource: {tagging} x get_resources")
+        say(f"  every tagged resource: {tagging} x get_resources")
     for kind in kinds:
-        typer.echo(f"  {kind.service}:{kind.kind}: {cells[kind.service, kind.kind]} x {calls_of(kind, enriched)}")
+        say(f"  {kind.service}:{kind.kind}: {cells[kind.service, kind.kind]} x {calls_of(kind, enriched)}")
 
 
 def _actions(actions: Iterable[str]) -> None:
-    typer.echo("\nIAM actions needed")
+    say("\nIAM actions needed")
     for action in actions:
-        typer.echo(f"  {action}")
+        say(f"  {action}")
 
 
 def _left_out(cells: Iterable[Cell]) -> None:
@@ -129,7 +130,7 @@ def _left_out(cells: Iterable[Cell]) -> None:
         name = "the tagging API" if cell.resource_type == "*" else cell.resource_type
         reasons.setdefault(cell.message, []).append(name)
     for reason, kinds in reasons.items():
-        typer.echo(f"\nnot asked, {reason}\n  {', '.join(dict.fromkeys(kinds))}")
+        say(f"\nnot asked, {reason}\n  {', '.join(dict.fromkeys(kinds))}")
 
 
 def calls_of(kind: ResourceType, enriched: bool) -> str:
@@ -143,7 +144,7 @@ def calls_of(kind: ResourceType, enriched: bool) -> str:
 
 
 def _settings(origins: Mapping[str, str], profile: Any) -> None:
-    typer.echo("\nsettings")
+    say("\nsettings")
     for path, origin in origins.items():
         value: Any = profile
         for step in path.split("."):
@@ -151,4 +152,4 @@ def _settings(origins: Mapping[str, str], profile: Any) -> None:
         shown = f"{len(value)} of them" if path in ("accounts", "expect", "tags") else value
         if path == "limits.services":
             shown = ", ".join(f"{name}: {one}" for name, one in value.items()) or "as AWS documents"
-        typer.echo(f"  {path} = {shown}  [{origin}]")
+        say(f"  {path} = {shown}  [{origin}]")

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scanner.cli.voice import say
 from scanner.cli.whoami import PROFILE
 
 NAME = "regions"
@@ -28,15 +29,17 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
     """Entry of `aws-scanner regions`."""
+    from scanner.formats.text import printable
+
     rows, code = _enabled(profile) if enabled else (_of_profile(profile) if profile else _known(), 0)
     if json:
         import orjson
 
-        typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+        say(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
     else:
         for row in rows:
             shown = [row[name] for name in _COLUMNS[:-1] if row[name] is not None]
-            typer.echo("\t".join(shown))
+            typer.echo("\t".join(map(printable, shown)))
     raise typer.Exit(code)
 
 
@@ -48,7 +51,7 @@ def _known() -> list[Row]:
     from scanner.catalog import load_catalog
 
     catalog = load_catalog()
-    typer.echo("as botocore knows them; --enabled asks an account", err=True)
+    say("as botocore knows them; --enabled asks an account", err=True)
     return [
         _row(None, None, partition, name, None, "botocore")
         for partition, names in catalog.regions.items()
@@ -63,7 +66,7 @@ def _of_profile(profile: str) -> list[Row]:
 
     loaded = load_profile(profile)
     reached = offline_accounts(loaded.profile, loaded.catalog)
-    typer.echo("as the profile names them, of all that botocore knows; --enabled asks the accounts", err=True)
+    say("as the profile names them, of all that botocore knows; --enabled asks the accounts", err=True)
     return [
         _row(one.account.id, one.account.name, one.account.partition, name, _word(name in one.named), "botocore")
         for one in reached
@@ -83,10 +86,10 @@ def _enabled(profile: str | None) -> tuple[list[Row], int]:
     rows = []
     for one in standings:
         if not one.usable:
-            typer.echo(printable(f"{label(one)}: {one.code}: {one.message}"), err=True)
+            say(printable(f"{label(one)}: {one.code}: {one.message}"), err=True)
             continue
         refused = "".join(f" ({asked.code}: {asked.message})" for asked in one.asked if asked.code)
-        typer.echo(printable(f"{label(one)}: {regions_text(one)}{refused}"), err=True)
+        say(printable(f"{label(one)}: {regions_text(one)}{refused}"), err=True)
         rows += [
             _row(one.account_id, one.name, one.partition, name, status or "unknown", one.regions_source)
             for name, status in one.statuses

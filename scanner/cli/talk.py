@@ -11,6 +11,7 @@ from scanner import stopping
 from scanner.cli.log import log_end, log_error, set_up_log
 from scanner.cli.progress import Progress
 from scanner.errors import Interrupted
+from scanner.executors.processes import leave_no_core
 
 __all__ = ["Progress", "log_end", "log_error", "on_signals", "set_up_log"]
 
@@ -25,6 +26,7 @@ def on_signals() -> None:
         raise Interrupted(signum)
 
     stopping.forget()
+    leave_no_core()
     sys.unraisablehook = _unraisable
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)

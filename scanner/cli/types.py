@@ -13,6 +13,7 @@ import typer
 
 from scanner.cli import completion
 from scanner.cli.check import CATALOG_DIRS, folders_of
+from scanner.cli.voice import say
 
 if TYPE_CHECKING:
     from scanner.catalog import Catalog
@@ -46,6 +47,7 @@ def run(
     """Entry of `aws-scanner types`."""
     from scanner.catalog import load_catalog
     from scanner.cli.plan import calls_of
+    from scanner.formats.text import printable
 
     catalog = load_catalog(folders_of(catalog_dirs))
     wanted = [word.strip() for one in service or [] for word in one.split(",") if word.strip()]
@@ -54,12 +56,13 @@ def run(
     if json:
         import orjson
 
-        typer.echo(orjson.dumps([_said(catalog, kind) for kind in found], option=orjson.OPT_INDENT_2).decode())
+        say(orjson.dumps([_said(catalog, kind) for kind in found], option=orjson.OPT_INDENT_2).decode())
         return
     for kind in found:
-        typer.echo(f"{kind.resource_type}\t{kind.service}\t{kind.cfn or '-'}\t{calls_of(kind, True)}")
+        shown = (kind.resource_type, kind.service, kind.cfn or "-", calls_of(kind, True))
+        typer.echo("\t".join(map(printable, shown)))
     if not found:
-        typer.echo(f"types: no type of {', '.join(wanted)} is called {pattern!r}", err=True)
+        say(f"types: no type of {', '.join(wanted)} is called {pattern!r}", err=True)
 
 
 def _find(catalog: Catalog, word: str) -> tuple[ResourceType, ...]:

@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Protocol
 
-import typer
 from rich.text import Text
 
 from scanner.aws.traces import Wanted
 from scanner.cli.log import tell
-from scanner.cli.voice import voice
+from scanner.cli.voice import say, voice
 from scanner.diff.result import Diff
 from scanner.diff.text import Line, text_lines, totals_line
 from scanner.formats.text import printable, rich_text
@@ -73,7 +72,7 @@ class Silent:
 
     def failed(self, number: int, error: Exception) -> None:
         """An error is told even so."""
-        typer.echo(f"pass {number} failed: {printable(str(error))}", err=True)
+        say(f"pass {number} failed: {printable(str(error))}", err=True)
 
     def waiting(self, left_s: float) -> None:
         """Nothing."""
@@ -84,14 +83,14 @@ class Lines(Silent):
 
     def first(self, number: int, snapshot: Snapshot) -> None:
         """The verdict and how much was found."""
-        typer.echo(f"{_moment(snapshot)} pass {number}: {_state(snapshot)}")
+        say(f"{_moment(snapshot)} pass {number}: {_state(snapshot)}")
 
     def changed(self, number: int, snapshot: Snapshot, diff: Diff) -> None:
         """The sums on the dated line; then each change, as a diff tells it."""
-        typer.echo(f"{_moment(snapshot)} pass {number}: {totals_line(diff)}")
+        say(f"{_moment(snapshot)} pass {number}: {totals_line(diff)}")
         if diff.has_unknown or diff.has_changes:
             for _, text in _told(diff, snapshot):
-                typer.echo(f"  {text}")
+                say(f"  {text}")
 
 
 class Picture(Silent):

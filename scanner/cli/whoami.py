@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scanner.cli import completion
+from scanner.cli.voice import say
 
 if TYPE_CHECKING:
     from scanner.whoami import Asked, Standing
@@ -44,10 +45,10 @@ def run(
         import orjson
 
         said = {"accounts": [account_json(one) for one in standings]}
-        typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
+        say(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
     else:
         for at, one in enumerate(standings):
-            typer.echo(("\n" if at else "") + "\n".join(account_lines(one)))
+            say(("\n" if at else "") + "\n".join(account_lines(one)))
     raise typer.Exit(exit_code(standings, denials_count=probe))
 
 

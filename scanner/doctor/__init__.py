@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from scanner.aws.endpoints import without_userinfo
+from scanner.aws.outcomes import without_userinfo
 from scanner.catalog import load_catalog
 from scanner.doctor import machine
 from scanner.doctor.checks import Check

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from scanner.aws.endpoints import without_userinfo
+from scanner.aws.outcomes import without_userinfo
 from scanner.catalog import compiled_catalog, load_catalog
 from scanner.doctor.checks import Check
 from scanner.errors import CatalogError, SnapshotError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import threading
@@ -209,6 +210,7 @@ def _serve(pipe: Connection, make_worker: MakeWorker) -> None:
     # The terminal sends Ctrl-C to the whole group: the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    leave_no_core()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     outbox = Outbox(pipe.send)
     worker = make_worker()
@@ -219,6 +221,11 @@ def _serve(pipe: Connection, make_worker: MakeWorker) -> None:
             return
         worker.do(job, outbox.put)
         outbox.put(None)
+
+
+def leave_no_core() -> None:
+    """Let no crash write this process's memory, with keys in it, to a disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _leave_with_parent() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, BinaryIO, overload
 
 import orjson
 import zstandard
@@ -20,6 +20,8 @@ from scanner.store.streams import stream_records
 
 ORDER = ("account_id", "region", "service", "resource_type", "call")
 _BEGIN, _END = b'  "ledger": [', b"\n  ]\n}\n"
+
+_MAX_BYTES = 512 << 20  # of what must be held at once
 
 Line = dict[str, Any]
 Refused = Sequence[tuple[str, str]]  # IAM actions, and what forbids each ("": no policy of the role allows it)
@@ -68,7 +70,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """A manifest.json; of one that `write_manifest` wrote the ledger stays on disk. Raises OSError and ValueError."""
     head: list[bytes] = []
     with path.open("rb") as file:
-        for line in file:
+        for line in _bounded(file):
             if line.rstrip(b"\n") == _BEGIN:
                 break
             head.append(line)
@@ -77,11 +79,20 @@ def read_manifest(path: Path) -> dict[str, Any]:
         said = _head_of(head)
         if said is None:
             file.seek(0)
-            return orjson.loads(file.read())  # type: ignore[no-any-return]
+            return orjson.loads(b"".join(_bounded(file)))  # type: ignore[no-any-return]
         file.seek(-len(_END), os.SEEK_END)
         if file.read() != _END:
             raise ValueError("it is cut off")
     return Manifest(said, LedgerFile(path, said["totals"]["cells"], _lines_in_manifest))
+
+
+def _bounded(file: BinaryIO) -> Iterator[bytes]:
+    left = _MAX_BYTES
+    while left > 0 and (line := file.readline(left)):
+        left -= len(line)
+        yield line
+    if left <= 0:
+        raise ValueError(f"it is larger than {_MAX_BYTES >> 20} MiB without a ledger of its own")
 
 
 def _head_of(lines: list[bytes]) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ import zstandard
 
 from scanner.errors import SnapshotError
 from scanner.model import CallStats, Cell, Outcome, Shard
-from scanner.store.files import atomic_write
+from scanner.store.files import atomic_write, private
 from scanner.store.sorter import FAN_IN, Keyed, Sorter, lines_of, merge_sorted
 
 SHARD_FORMAT = 1
@@ -186,7 +186,7 @@ def merge_shards(paths: list[Path], scratch: Path, on_foot: OnFoot | None = None
 
 
 def _merged(paths: list[Path], target: Path, on_foot: OnFoot | None) -> Path:
-    with target.open("wb") as raw, zstandard.ZstdCompressor(level=1).stream_writer(raw) as out:
+    with open(target, "wb", opener=private) as raw, zstandard.ZstdCompressor(level=1).stream_writer(raw) as out:
         for line in merge_sorted([_records(path, on_foot) for path in paths], sort_key):
             out.write(line + b"\n")
     return target

@@ -112,6 +112,8 @@ def _folder_of(path: Path) -> Path:
     if (path / MANIFEST).is_file():
         return path
     pointer = path / LATEST if path.is_dir() else path
+    if pointer.name == LATEST and pointer.is_symlink():
+        raise SnapshotError(f"{pointer}: is a symbolic link; a scan writes a file with the name of a folder beside it")
     if not pointer.is_file():
         what = f"a folder with neither {MANIFEST} nor {LATEST}" if path.is_dir() else "no such file or folder"
         raise SnapshotError(f"{path}: {what}; a snapshot folder, `{LATEST}` or the folder of a profile is wanted")

@@ -17,6 +17,7 @@ import zstandard
 from scanner.errors import SnapshotError
 
 FAN_IN = 64  # files merged at once: more would cost memory (a window each) and file handles
+LINE_MAX_BYTES = 64 << 20
 _SPILL_BYTES = 8 << 20
 
 Row = dict[str, Any]
@@ -97,7 +98,10 @@ def lines_of(path: Path) -> Iterator[bytes]:
     """The lines of a compressed file of ours. Raises SnapshotError where it cannot be read."""
     try:
         with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as packed:
-            for line in io.BufferedReader(packed, 1 << 16):
+            reader = io.BufferedReader(packed, 1 << 16)
+            while line := reader.readline(LINE_MAX_BYTES):
+                if len(line) == LINE_MAX_BYTES:
+                    raise SnapshotError(f"{path}: a line is longer than {LINE_MAX_BYTES >> 20} MiB")
                 yield line.rstrip(b"\n")
     except (OSError, zstandard.ZstdError) as error:
         raise SnapshotError(f"{path}: cannot be read: {error}") from None
