@@ -4,9 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PROFILE ?= demo
 STAMP  := $(VENV)/.installed
+AUDIT  := .venv-audit
+AUDIT_STAMP := $(AUDIT)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo scan check test lint types contracts docs docs-check picture bench bench-help lock clean
+.PHONY: help setup demo scan check test lint types contracts docs docs-check picture bench bench-help audit sbom lock clean
 
 help:            ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,9 +61,26 @@ bench: $(STAMP)  ## beside today's tool on the same fake AWS
 bench-help: $(STAMP)  ## CPU of `--help` of every command
 	@$(BIN)/python -m bench.help
 
+audit: $(AUDIT_STAMP)  ## look the pinned packages up among the known vulnerabilities (asks a service)
+	@$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+	  -r requirements/run.txt -r requirements/dev.txt -r requirements/audit.txt \
+	  || { echo "audit: NOT PASSED: see above what is vulnerable, or could not be looked up" >&2; exit 1; }
+
+sbom: $(AUDIT_STAMP)  ## write build/sbom.cdx.json: what is installed with the program, as CycloneDX
+	@mkdir -p build
+	@PYTHONWARNINGS=ignore $(AUDIT)/bin/cyclonedx-py requirements requirements/run.txt --pyproject pyproject.toml \
+	  --mc-type application --output-reproducible --output-format JSON --output-file build/sbom.cdx.json
+	@echo "build/sbom.cdx.json"
+
+$(AUDIT_STAMP): requirements/audit.txt
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
 lock:            ## pin the requirements again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --extra demo --extra dev -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml -o requirements/run.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --group audit -o requirements/audit.txt
 
 clean:           ## remove what was made
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(AUDIT) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
