@@ -144,6 +144,8 @@ def calls_of(kind: ResourceType, enriched: bool) -> str:
 
 
 def _settings(origins: Mapping[str, str], profile: Any) -> None:
+    from scanner.formats.text import printable
+
     say("\nsettings")
     for path, origin in origins.items():
         value: Any = profile
@@ -152,4 +154,4 @@ def _settings(origins: Mapping[str, str], profile: Any) -> None:
         shown = f"{len(value)} of them" if path in ("accounts", "expect", "tags") else value
         if path == "limits.services":
             shown = ", ".join(f"{name}: {one}" for name, one in value.items()) or "as AWS documents"
-        say(f"  {path} = {shown}  [{origin}]")
+        say(f"  {path} = {printable(str(shown))}  [{origin}]")

@@ -61,6 +61,8 @@ def load_profile(
         settings = layered({**named, **file.doc}, overrides)
     except ValidationError as error:
         raise ProfileError([_blame(one, overrides, flags) for one in in_words(error, ProfileFields)]) from None
+    except RecursionError:
+        raise ProfileError([f"environment: a variable {ENV_PREFIX}... is nested too deeply"]) from None
     blamed = [_blame(one, overrides, flags) for one in unknown_words(settings, catalog)]
     if blamed:
         raise ProfileError(blamed)

@@ -14,7 +14,9 @@ from scanner import executors, formats
 from scanner.catalog import Catalog
 from scanner.errors import ProfileError
 from scanner.filters import blindness
+from scanner.formats.text import shortened
 
+_LONGEST = 100
 Loc = tuple[str | int, ...]
 
 
@@ -34,10 +36,17 @@ class Problem:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The tail of a message: the nearest known word."""
+    if len(word) > _LONGEST:
+        return ""  # the search would take minutes, and finds nothing
     found = difflib.get_close_matches(word, list(known), 3, 0.6)
     # Two letters swapped are the commonest slip: us-esat-1 is us-east-1, not us-west-1.
     swapped = [one for one in found if sorted(one) == sorted(word)]
     return f"; did you mean {(swapped or found)[0]!r}?" if found else ""
+
+
+def _shown(value: object) -> str:
+    """A value as messages quote it, of bounded length."""
+    return shortened(repr(value), _LONGEST)
 
 
 def in_words(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
@@ -52,13 +61,14 @@ def in_words(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
 def _message(one: Any, loc: Loc, model: type[BaseModel]) -> str:
     if one["type"] == "extra_forbidden":
         known = sorted(_fields_at(model, loc[:-1]))
-        return f"unknown key {loc[-1]!r}{nearest(str(loc[-1]), known)}; allowed: {', '.join(known)}"
+        return f"unknown key {_shown(loc[-1])}{nearest(str(loc[-1]), known)}; allowed: {', '.join(known)}"
     text = str(one["msg"]).removeprefix("Value error, ")
     if one["type"] in ("enum", "literal_error"):
         expected = str(one["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
-        return f"{one['input']!r} is not allowed{nearest(str(one['input']), expected.split(', '))}; allowed: {expected}"
+        near = nearest(str(one["input"]), expected.split(", "))
+        return f"{_shown(one['input'])} is not allowed{near}; allowed: {expected}"
     if one["type"] == "string_pattern_mismatch" and loc and loc[-1] == "id":
-        return f"{one['input']!r} is no account id: 12 digits are wanted"
+        return f"{_shown(one['input'])} is no account id: 12 digits are wanted"
     return text[:1].lower() + text[1:]
 
 
@@ -117,7 +127,7 @@ def _chosen(loc: Loc, noun: str, word: str, menu: Any) -> Iterator[Problem]:
     """A word of a menu: it must be there, and what is behind it must load."""
     if word not in menu.names():
         yield Problem(
-            loc, f"unknown {noun} {word!r}{nearest(word, menu.names())}; there are: {', '.join(menu.names())}"
+            loc, f"unknown {noun} {_shown(word)}{nearest(word, menu.names())}; there are: {', '.join(menu.names())}"
         )
         return
     try:
@@ -132,14 +142,14 @@ def _regions(loc: Loc, words: list[str], catalog: Catalog) -> Iterator[Problem]:
         bare = word.removeprefix("!")
         if bare == "enabled" and bare == word:
             continue
-        if not any(fnmatchcase(region, bare) for region in known):
+        if len(bare) > _LONGEST or not any(fnmatchcase(region, bare) for region in known):
             what = "glob matches no region" if set("*?[") & set(bare) else "unknown region"
-            yield Problem((*loc, at), f"{what} {bare!r}{nearest(bare, known)}")
+            yield Problem((*loc, at), f"{what} {_shown(bare)}{nearest(bare, known)}")
 
 
 def _services(loc: Loc, words: list[str], catalog: Catalog, *, indexed: bool = True) -> Iterator[Problem]:
     for at, word in enumerate(words):
         bare = word.removeprefix("!")
-        if not catalog.find(bare):
+        if len(bare) > _LONGEST or not catalog.find(bare):
             what = "glob matches no service or type" if set("*?[") & set(bare) else "unknown service"
-            yield Problem((*loc, at) if indexed else loc, f"{what} {bare!r}{nearest(bare, catalog.names())}")
+            yield Problem((*loc, at) if indexed else loc, f"{what} {_shown(bare)}{nearest(bare, catalog.names())}")

@@ -84,8 +84,9 @@ def private(path: str, flags: int) -> int:
 def read_within(path: Path, most_bytes: int) -> bytes:
     """A file's content. Raises OSError, and SnapshotError for one that is larger than this."""
     with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
+        is_larger = os.fstat(file.fileno()).st_size > most_bytes
+        content = b"" if is_larger else file.read(most_bytes + 1)
+    if is_larger or len(content) > most_bytes:
         raise SnapshotError(f"{path}: is larger than {most_bytes >> 20:,} MiB, which no scan writes")
     return content
 
