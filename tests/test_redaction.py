@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,13 @@ def test_a_catalog_of_ones_own_redacts_what_botocore_marks_without_saying_so(ben
     )
     _, (kind,) = compiled([path], is_proved=lambda _: True)
     assert set(kind.redact) == set(marked(kind))
+
+
+def test_every_test_that_the_page_on_security_names_is_there() -> None:
+    root = Path(__file__).parent.parent
+    named = set(re.findall(r"`(test_\w+)`", (root / "docs" / "security.md").read_text()))
+    there = {
+        name for path in (root / "tests").glob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    assert named - there == set()
+    assert len(named) > 15
