@@ -110,7 +110,7 @@ def _sweep(folder: Path, newest: Snapshot) -> None:
 def _sweep_shards(folder: Path, newest: Snapshot) -> None:
     """Remove the shards of an older snapshot of the same share: only the newest scan is ever resumed."""
     shards = folder / SHARDS
-    if not shards.is_dir() or shards.is_symlink() or folder.name > newest.path.name:
+    if not shards.is_dir() or shards.is_symlink():
         return
     try:
         said = load_snapshot(folder).manifest
@@ -119,7 +119,8 @@ def _sweep_shards(folder: Path, newest: Snapshot) -> None:
         if not (shards / PLAN).exists() and not (folder / MANIFEST).exists() and _age_s(shards) > _OLD_S:
             shutil.rmtree(folder)
         return
-    if _share(said) == _share(newest.manifest) and said["profile"] and said.get("scan_id") == folder.name:
+    is_its = folder.name < newest.path.name and said.get("scan_id") == folder.name
+    if is_its and _share(said) == _share(newest.manifest):
         (shards / PLAN).unlink(missing_ok=True)
         shutil.rmtree(shards)
 

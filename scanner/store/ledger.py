@@ -18,6 +18,7 @@ from scanner.store.files import atomic_write
 from scanner.store.sorter import Sorter
 from scanner.store.streams import stream_records
 
+_SPILL_BYTES = 1 << 20
 ORDER = ("account_id", "region", "service", "resource_type", "call")
 _BEGIN, _END = b'  "ledger": [', b"\n  ]\n}\n"
 
@@ -162,7 +163,7 @@ class LedgerWriter:
         refused: Callable[[Cell], Refused] = lambda _: (),
     ) -> None:
         self._path, self._is_expected, self._refused = scratch / ".ledger.jsonl.zst", is_expected, refused
-        self._sorter = Sorter(order_of, scratch)
+        self._sorter = Sorter(order_of, scratch, _SPILL_BYTES)
         self.sums = Sums()
 
     def add(self, cell: Cell, seen_at: str = "", *, cached: bool = False) -> None:

@@ -15,7 +15,7 @@ import zstandard
 from scanner.errors import SnapshotError
 from scanner.model import CallStats, Cell, Outcome, Shard
 from scanner.store.files import atomic_write, private
-from scanner.store.sorter import FAN_IN, Keyed, Sorter, lines_of, merge_sorted
+from scanner.store.sorter import FAN_IN, Keyed, Sorter, lines_of, merge_sorted, packer
 
 SHARD_FORMAT = 1
 _FRAME_HEAD_BYTES = 18
@@ -96,9 +96,8 @@ class _Foot:
 
 
 def _write(out: BinaryIO, head: ShardHead, rows: Iterator[Keyed], foot: _Foot) -> tuple[Cell, ...]:
-    compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
     twice: Counter[str] = Counter()
-    with compressor.stream_writer(out, closefd=False) as packed:
+    with packer(level=3).stream_writer(out, closefd=False) as packed:
         packed.write(orjson.dumps({"shard": SHARD_FORMAT, **asdict(head)}) + b"\n")
         count, before = 0, None
         for key, row in rows:
@@ -186,7 +185,7 @@ def merge_shards(paths: list[Path], scratch: Path, on_foot: OnFoot | None = None
 
 
 def _merged(paths: list[Path], target: Path, on_foot: OnFoot | None) -> Path:
-    with open(target, "wb", opener=private) as raw, zstandard.ZstdCompressor(level=1).stream_writer(raw) as out:
+    with open(target, "wb", opener=private) as raw, packer(level=1).stream_writer(raw) as out:
         for line in merge_sorted([_records(path, on_foot) for path in paths], sort_key):
             out.write(line + b"\n")
     return target

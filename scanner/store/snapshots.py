@@ -22,6 +22,7 @@ LATEST = "latest"
 
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SCAN_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+_STAMP = len("20260301T100000Z")
 _POINTER_MAX_BYTES = 1024
 
 
@@ -97,7 +98,9 @@ def scan_folders(reports: Path) -> list[Path]:
         found = [Path(one.path) for one in os.scandir(reports) if one.is_dir(follow_symlinks=False)]
     except OSError:
         return []
-    return sorted((one for one in found if _SCAN_NAME.fullmatch(one.name)), key=lambda one: one.name, reverse=True)
+    # Two scans of one second have no order by name.
+    named = ((one.name[:_STAMP], one.lstat().st_mtime_ns, one) for one in found if _SCAN_NAME.fullmatch(one.name))
+    return [one for _, _, one in sorted(named, reverse=True)]
 
 
 def point_latest(folder: Path) -> None:

@@ -19,6 +19,7 @@ from scanner.errors import SnapshotError
 FAN_IN = 64  # files merged at once: more would cost memory (a window each) and file handles
 LINE_MAX_BYTES = 64 << 20
 _SPILL_BYTES = 8 << 20
+_WINDOW_LOG = 18
 
 Row = dict[str, Any]
 Key = Callable[[Row], tuple[str, ...]]
@@ -77,9 +78,15 @@ class Sorter:
     def _write_run(self, lines: Iterator[bytes]) -> None:
         descriptor, name = tempfile.mkstemp(prefix=".run.", suffix=".tmp", dir=self._folder)
         self._runs.append(Path(name))
-        with os.fdopen(descriptor, "wb") as raw, zstandard.ZstdCompressor(level=1).stream_writer(raw) as out:
+        with os.fdopen(descriptor, "wb") as raw, packer(level=1).stream_writer(raw) as out:
             for line in lines:
                 out.write(line + b"\n")
+
+
+def packer(level: int) -> zstandard.ZstdCompressor:
+    """What packs files of which many are read at once: each reader needs memory of the size of the window."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(level, window_log=_WINDOW_LOG, write_checksum=True)
+    return zstandard.ZstdCompressor(compression_params=parameters)
 
 
 def merge_sorted(sources: list[Iterator[bytes]], key: Key) -> Iterator[bytes]:
