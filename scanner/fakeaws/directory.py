@@ -61,7 +61,7 @@ class Directory:
         raise FakeError(400, code, "The security token included in the request is expired")
 
     def assume(self, params: Mapping[str, Any], caller: str) -> dict[str, Any]:
-        """AssumeRole, and AssumeRoleWithWebIdentity: new keys at each call."""
+        """AssumeRole: the keys of a role, other ones at each call if they run out."""
         if not self.may_assume(params, caller):
             message = f"User: {caller} is not authorized to perform: sts:AssumeRole on resource: {params['RoleArn']}"
             raise FakeError(403, "AccessDenied", message)
@@ -69,7 +69,7 @@ class Directory:
         arn = f"arn:{partition}:sts::{account}:assumed-role/{role.rsplit('/', 1)[-1]}/{params['RoleSessionName']}"
         with self._lock:
             self._issued += 1
-            key = f"ASIA{account}{self._issued:04d}"
+        key = f"ASIA{account}" + (f"{self._issued:04d}" if self.key_uses or self.key_life_s else "")
         keys = {"AccessKeyId": key, "SecretAccessKey": "secret", "SessionToken": f"token-{account}"}
         expiry = _FAR if self.key_life_s is None else _in_seconds(self.key_life_s)
         return {
