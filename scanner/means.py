@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,14 +20,18 @@ from scanner.aws.traces import Wanted
 from scanner.catalog import Catalog
 from scanner.errors import SnapshotError
 from scanner.executors import get as get_executor
+from scanner.executors.machine import Machine
 from scanner.filters import digest
 from scanner.plan import select_types
-from scanner.profile import LoadedProfile
+from scanner.profile import Execution, LoadedProfile
 from scanner.store.cache import Cache, cache_folder, default_cache_dir
 from scanner.store.files import check_own_folder, check_writable, make_private_dir, refuse_foreign
 from scanner.store.journal import SHARDS
 from scanner.store.locks import lock_folder
 from scanner.worker import WorkSpec
+
+_RECKONED_MB = 150  # a worker as it mostly is
+_CEILING_MB = 1024
 
 
 def warm_up(loaded: LoadedProfile, catalog: Catalog) -> None:
@@ -88,12 +93,22 @@ def open_cache(loaded: LoadedProfile, warn: Callable[[str], None]) -> Cache | No
     return cache
 
 
-def slots_for(max_workers: int | None, memory_limit_mb: int | None, jobs: int) -> int:
-    """How many processes: bounded by the profile, by jobs, by two per core, and by memory (150 MB each)."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    free_mb = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
-    by_memory = (memory_limit_mb or free_mb // 2) // 150
-    return max(1, min(max_workers or 8, 2 * cores, by_memory, jobs))
+def slots_for(execution: Execution, jobs: int) -> int:
+    """How many processes: bounded by the profile, by jobs, by two per core, and by memory.
+
+    A worker is reckoned at 150 MB; at its ceiling where the profile names that and the memory of all.
+    """
+    each_mb, all_mb = _RECKONED_MB, execution.memory_limit_mb
+    if all_mb and execution.worker_memory_mb:
+        each_mb = execution.worker_memory_mb
+    machine = Machine()
+    by_memory = (all_mb or machine.free_mb // 2) // each_mb
+    return max(1, min(execution.max_workers or 8, 2 * machine.cores, by_memory, jobs))
+
+
+def worker_memory_mb(execution: Execution) -> int:
+    """What one worker may take: what the profile says, never more than all may."""
+    return min(execution.worker_memory_mb or _CEILING_MB, execution.memory_limit_mb or sys.maxsize)
 
 
 def work_spec(loaded: LoadedProfile, door: DoorSettings, folder: Path, wanted: Wanted) -> WorkSpec:
@@ -106,7 +121,9 @@ def work_spec(loaded: LoadedProfile, door: DoorSettings, folder: Path, wanted: W
     threads = loaded.profile.execution.service_workers
     folders = tuple(one.resolve() for one in loaded.profile.catalog_dirs)
     scratch = str(make_private_dir(folder / SHARDS))
-    return WorkSpec(door, scratch, threads, tuple(sorted(parts.items())), folders, wanted, environment(), reveals)
+    ceiling_mb = worker_memory_mb(loaded.profile.execution)
+    fixed = tuple(sorted(parts.items()))
+    return WorkSpec(door, scratch, threads, fixed, folders, wanted, environment(), reveals, ceiling_mb)
 
 
 def check_reports_folder(loaded: LoadedProfile) -> None:

@@ -208,6 +208,14 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A unit that no worker could finish, and why: a message for the ledger, with what can be done about it."""
+
+    unit: Unit
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
     """Temporary or static credentials on their way to a worker; never printed, logged or stored.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 
 from scanner import manifest as ledgers
@@ -17,9 +16,8 @@ from scanner.begin import Part, plan_of, shard_of
 from scanner.catalog import Catalog
 from scanner.errors import GapError, Interrupted, NoCredentialsError
 from scanner.executors import get as get_executor
-from scanner.executors.processes import Lost
 from scanner.finish import finish, now
-from scanner.model import Beat, Desk, Job, Note, Outcome, Shard, Unit
+from scanner.model import Beat, Desk, Job, Lost, Note, Outcome, Shard, Unit
 from scanner.plan import jobs_of, left_out, plan, planned_cells
 from scanner.profile import LoadedProfile
 from scanner.resume import Earlier, drop, find_earlier, refuse_lost_accounts, take_over
@@ -27,7 +25,7 @@ from scanner.routes import Told, manifest_of, routed
 from scanner.store.cache import Cache
 from scanner.store.journal import Journal
 from scanner.store.snapshots import Snapshot
-from scanner.worker import Worker, WorkSpec
+from scanner.worker import Workers, WorkSpec
 
 ALL = Part()
 
@@ -165,12 +163,12 @@ def _execute(
     loaded: LoadedProfile, spec: WorkSpec, units: list[Unit], run: Run, hooks: Hooks
 ) -> Generator[Shard | Lost, None, None]:
     execution = loaded.profile.execution
-    slots = means.slots_for(execution.max_workers, execution.memory_limit_mb, len(list(jobs_of(units))))
+    slots = means.slots_for(execution, len(list(jobs_of(units))))
     spread = get_executor(execution.executor).run
     if units:
         with KeyDesk(run.access.other_keys) as desk:
             jobs = _jobs(units, run, desk)
-            yield from spread(jobs, partial(Worker, spec), slots=slots, tell=hooks.hear)
+            yield from spread(jobs, Workers(spec), slots=slots, tell=hooks.hear)
 
 
 def _jobs(units: list[Unit], run: Run, desk: Desk) -> Iterator[Job]:
@@ -185,5 +183,4 @@ def _jobs(units: list[Unit], run: Run, desk: Desk) -> Iterator[Job]:
 
 
 def _lost(lost: Lost, catalog: Catalog) -> Shard:
-    message = f"its worker died twice: {lost.reason}"
-    return Shard(lost.unit.name, None, 0, planned_cells(catalog, lost.unit, Outcome.LOST, message))
+    return Shard(lost.unit.name, None, 0, planned_cells(catalog, lost.unit, Outcome.LOST, lost.reason))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 from scanner.errors import Interrupted
 
 _asked: list[int] = []
@@ -21,3 +23,8 @@ def check() -> None:
     """Raise Interrupted where a signal has asked to stop. Loops that wait long call it every second."""
     if _asked:
         raise Interrupted(_asked[0])
+
+
+def leave_no_core() -> None:
+    """Let no crash write this process's memory, with keys in it, to a disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

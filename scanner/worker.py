@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import math
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -19,7 +18,7 @@ from scanner.aws.guard import take_refused
 from scanner.aws.outcomes import one_line
 from scanner.aws.renewal import KeyRing
 from scanner.aws.settings import DoorSettings
-from scanner.aws.traces import Tell, Wanted, listen
+from scanner.aws.traces import Wanted, listen
 from scanner.catalog import Catalog, load_catalog
 from scanner.catalog.arns import ArnParser
 from scanner.catalog.spec import ResourceType
@@ -29,10 +28,9 @@ from scanner.collectors.tagging import GET_RESOURCES, TaggingScan
 from scanner.errors import GapError, SnapshotError
 from scanner.filters import sift
 from scanner.model import Beat, Job, Note, Outcome, Shard, Unit
+from scanner.pulse import BEAT_S, Pulse
 from scanner.store.cache import unit_key
 from scanner.store.shards import ShardWriter
-
-_BEAT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +45,7 @@ class WorkSpec:
     wanted: Wanted = field(default_factory=Wanted)  # what is told while it works
     environment: tuple[tuple[str, str], ...] = ()  # of the scan, where it decides on the way to AWS
     include_sensitive: bool = False
+    memory_mb: int = 1024  # what a worker may take
 
     def key(self, unit: Unit) -> str:
         """The unit's cache key under this scan's circumstances."""
@@ -55,6 +54,22 @@ class WorkSpec:
     def shard_path(self, unit: Unit) -> Path:
         """Where the unit's shard goes."""
         return Path(self.scratch) / f"{unit.name}.jsonl.zst"
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Makes the workers of a scan, each in its own process."""
+
+    spec: WorkSpec
+
+    @property
+    def memory_mb(self) -> int:
+        """What each may take."""
+        return self.spec.memory_mb
+
+    def __call__(self) -> Worker:
+        """A worker, for this process."""
+        return Worker(self.spec)
 
 
 class _UnitRun:
@@ -110,28 +125,39 @@ class _Step:
 
     def __call__(self) -> list[_Step]:
         """Scan it into the writer; the steps that this made possible."""
-        try:
-            return self._scan()
-        except Exception as error:
-            self._note_defect(error)
-            return []
-
-    def _scan(self) -> list[_Step]:
-        run = self.run
         if self.kind is None:
-            scan = TaggingScan(run.unit, run.lane, run.ledger, *_arns_of(run.catalog_dirs))
-            self._write(scan.run())
-            return []
-        below = [kind for kind in run.kinds.values() if kind.of_parent == self.kind.kind]
+            return self._sweep()
+        run, kind = self.run, self.kind
+        below = [one for one in run.kinds.values() if one.of_parent == kind.kind]
         types = TypeScan(
-            run.unit, self.kind, run.lane, run.ledger, run.pools, keep_parents=bool(below),
+            run.unit, kind, run.lane, run.ledger, run.pools, keep_parents=bool(below),
             include_sensitive=run.include_sensitive,
         )  # fmt: skip
-        if self.kind.kind in run.unit.types:
+        try:
+            self._scan(types)
+        except MemoryError:
+            raise  # no answer of AWS's: the executor knows what a process without memory is worth
+        except Exception as error:
+            types.gap = types.gap or self._note_defect(error)
+            if kind.kind in run.unit.types:
+                types.close()
+        return [_Step(run, one, types) for one in below]
+
+    def _sweep(self) -> list[_Step]:
+        run = self.run
+        try:
+            self._write(TaggingScan(run.unit, run.lane, run.ledger, *_arns_of(run.catalog_dirs)).run())
+        except MemoryError:
+            raise
+        except Exception as error:
+            self._note_defect(error)
+        return []
+
+    def _scan(self, types: TypeScan) -> None:
+        if self.kind and self.kind.kind in self.run.unit.types:
             self._write(types.run(*((self.above.parents, self.above.gap) if self.above else ())))
         else:
             types.list_only(self.above.parents if self.above else ())
-        return [_Step(run, kind, types) for kind in below]
 
     def _write(self, records: Iterator[dict[str, object]]) -> None:
         for record in sift(records, self.run.unit.filters, self._note_unjudged):
@@ -142,10 +168,12 @@ class _Step:
         message = f"AWS did not say what filter {name} asks for"
         self._note_gap(GapError(Outcome.TRUNCATED, "NotJudged", message))
 
-    def _note_defect(self, error: Exception) -> None:
+    def _note_defect(self, error: Exception) -> GapError:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         message = one_line(f"{error} ({Path(frame.filename).name}:{frame.lineno})")
-        self._note_gap(GapError(Outcome.ERROR, type(error).__name__, message))
+        gap = GapError(Outcome.ERROR, type(error).__name__, message)
+        self._note_gap(gap)
+        return gap
 
     def _note_gap(self, gap: GapError) -> None:
         name, operation = ("*", "get_resources")
@@ -169,9 +197,18 @@ class Worker:
 
     def do(self, job: Job, emit: Callable[[Shard | Note | Beat], None]) -> None:
         """Scan the units of a job and emit each one's shard as soon as it is whole."""
+        try:
+            self._do(job, emit)
+        except BaseException:
+            # What is left of the job is no longer wanted: threads that nobody waits for must find nothing to do.
+            for pool in (self._types, self._pools.parents, self._pools.items):
+                pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+    def _do(self, job: Job, emit: Callable[[Shard | Note | Beat], None]) -> None:
         wanted, waiting = self._spec.wanted, dict[Future[list[_Step]], _Step]()
         listen(wanted, emit)
-        pulse = _Pulse(job, emit, due=0.0 if wanted.beats else math.inf)
+        pulse = Pulse(job, emit, due=0.0 if wanted.beats else math.inf)
         self._clients.route({unit.service: unit.endpoint for unit in job.units})
         ring = KeyRing(job, self._clients, self._spec.door)
         for unit in job.units:
@@ -181,7 +218,7 @@ class Worker:
             for step in run.first_steps():
                 _start(self._types, step, waiting)
         while waiting:
-            for future in wait(waiting, _BEAT_S if wanted.beats else None, FIRST_COMPLETED).done:
+            for future in wait(waiting, BEAT_S if wanted.beats else None, FIRST_COMPLETED).done:
                 step = waiting.pop(future)
                 step.run.running -= 1
                 step.run.cells += step.cells
@@ -192,36 +229,6 @@ class Worker:
             pulse.beat()
         # The next job is another region or account: its calls would never use these connections.
         self._clients.close()
-
-
-class _Pulse:
-    """The signs of life of a job: the first at once, then two a second. `due`: when the first may be (never: inf)."""
-
-    def __init__(self, job: Job, tell: Tell, due: float) -> None:
-        self._unit, self._tell, self._due = job.units[0], tell, due
-        self.runs: list[_UnitRun] = []
-        self.beat()
-
-    def beat(self) -> None:
-        """Tell what came of the job so far, if it is time."""
-        now = time.monotonic()
-        if now < self._due:
-            return
-        self._due = now + _BEAT_S
-        stats = [one for run in self.runs for one in run.lane.stats]
-        open_calls = [(*oldest, run.unit.service) for run in self.runs if (oldest := run.lane.oldest)]
-        since, operation, service = min(open_calls, default=(now, "", ""))
-        beat = Beat(
-            account_id=self._unit.account.id,
-            region=self._unit.scope_region,
-            cells=sum(run.cells for run in self.runs),
-            resources=sum(run.writer.count for run in self.runs),
-            calls=sum(one.calls for one in stats),
-            throttles=sum(one.throttles for one in stats),
-            doing=f"{service} {operation}".strip(),
-            doing_s=now - since,
-        )
-        self._tell(beat)
 
 
 def _start(pool: ThreadPoolExecutor, step: _Step, waiting: dict[Future[list[_Step]], _Step]) -> None:

@@ -11,7 +11,7 @@ from scanner import stopping
 from scanner.cli.log import log_end, log_error, set_up_log
 from scanner.cli.progress import Progress
 from scanner.errors import Interrupted
-from scanner.executors.processes import leave_no_core
+from scanner.stopping import leave_no_core
 
 __all__ = ["Progress", "log_end", "log_error", "on_signals", "set_up_log"]
 

@@ -62,7 +62,7 @@ class TypeScan:
             )
         for works in self._gathered(parents):
             yield from self._finished(works)
-        self._close()
+        self.close()
 
     def list_only(self, parents: Sequence[Item] = ()) -> None:
         """Fill `parents` for the types below, when this type itself is not asked for: no records, no extras."""
@@ -223,7 +223,7 @@ class TypeScan:
             configuration=self._scrub({**work.item, **work.extras}),
         )
 
-    def _close(self) -> None:
+    def close(self) -> None:
         """Give every planned call an outcome: what nothing needed is empty, what was not asked is skipped."""
         kind = self._kind
         wanted = {

@@ -14,8 +14,9 @@ from scanner.aws.outcomes import without_userinfo
 from scanner.catalog import compiled_catalog, load_catalog
 from scanner.doctor.checks import Check
 from scanner.errors import CatalogError, SnapshotError
-from scanner.executors.processes import start_method
-from scanner.means import slots_for
+from scanner.executors.machine import Machine
+from scanner.executors.starting import start_method
+from scanner.means import slots_for, worker_memory_mb
 from scanner.profile import LoadedProfile
 from scanner.store.cache import units_folder
 from scanner.store.cachefiles import look_into
@@ -106,11 +107,9 @@ def folder(name: str, path: Path) -> Check:
 def workers(loaded: LoadedProfile) -> Check:
     """How worker processes are started, and how many there may be."""
     execution = loaded.profile.execution
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    free_mb = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
-    slots = slots_for(execution.max_workers, execution.memory_limit_mb, 99)
-    may = f"{slots} workers of {execution.service_workers} threads"
-    found = f"{start_method()}, {cores} cores, {free_mb:,} MB free: {may}"
+    machine, slots = Machine(), slots_for(execution, 99)
+    may = f"{slots} workers of {execution.service_workers} threads, up to {worker_memory_mb(execution):,} MB each"
+    found = f"{start_method()}, {machine.cores} cores, {machine.free_mb:,} MB free: {may}"
     if execution.executor == "serial":
         return Check("workers", "ok", f"serial: no worker processes; {found}")
     if slots == 1 and (execution.max_workers or 2) > 1:

@@ -8,11 +8,27 @@ from typing import TYPE_CHECKING, Protocol, cast
 from scanner.plugins import Menu
 
 if TYPE_CHECKING:
-    from scanner.executors.processes import Lost
-    from scanner.executors.serial import Doer
-    from scanner.model import Beat, Job, Note, Shard
+    from scanner.model import Beat, Job, Lost, Note, Shard
 
 MENU = Menu("executor", "scanner.executors", ("NAME", "run"))
+
+
+class Doer(Protocol):
+    """What a worker is to an executor."""
+
+    def do(self, job: Job, emit: Callable[[Shard | Note | Beat], None]) -> None:
+        """Do a job, emitting shards and, from any thread, what is told meanwhile."""
+
+
+class MakeWorker(Protocol):
+    """What makes a worker, in the process in which it will work; pickled on its way there."""
+
+    @property
+    def memory_mb(self) -> int:
+        """What a worker may take before it is given up, with the units that it has not finished."""
+
+    def __call__(self) -> Doer:
+        """A worker."""
 
 
 class Executor(Protocol):
@@ -23,7 +39,7 @@ class Executor(Protocol):
     def run(
         self,
         jobs: Iterable[Job],
-        make_worker: Callable[[], Doer],
+        make_worker: MakeWorker,
         *,
         slots: int,
         tell: Callable[[Note | Beat], None],

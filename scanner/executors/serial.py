@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
 
-from scanner.model import Beat, Job, Note, Shard
+from scanner.executors import Doer, MakeWorker
+from scanner.model import Beat, Job, Lost, Note, Shard
+
+__all__ = ["NAME", "Doer", "run"]
 
 Said = Shard | Note | Beat
 
 NAME = "serial"
-
-
-class Doer(Protocol):
-    """What a worker is to an executor."""
-
-    def do(self, job: Job, emit: Callable[[Said], None]) -> None:
-        """Do a job, emitting shards and, from any thread, what is told meanwhile."""
+_NO_MEMORY = "this process was refused memory: raise `ulimit -v`, or lower execution.service_workers"
 
 
 def run(
-    jobs: Iterable[Job], make_worker: Callable[[], Doer], *, slots: int, tell: Callable[[Note | Beat], None]
-) -> Iterator[Shard]:
+    jobs: Iterable[Job], make_worker: MakeWorker, *, slots: int, tell: Callable[[Note | Beat], None]
+) -> Iterator[Shard | Lost]:
     """Yield the shards of all jobs; what is told meanwhile goes straight to `tell`.
 
     `make_worker` is called once; `slots` is for executors that have several.
@@ -37,5 +33,10 @@ def run(
             else:
                 tell(said)
 
-        worker.do(job, emit)
+        try:
+            worker.do(job, emit)
+        except MemoryError:
+            finished = {shard.unit for shard in done}
+            yield from (Lost(unit, _NO_MEMORY) for unit in job.units if unit.name not in finished)
+            worker = make_worker()
         yield from done

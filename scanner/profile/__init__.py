@@ -3,9 +3,9 @@
 from scanner.profile.accounts import AccountSpec, RoleSession
 from scanner.profile.flags import Flags
 from scanner.profile.load import LoadedProfile, load_profile, loaded_from
-from scanner.profile.model import Expectation, Profile
+from scanner.profile.model import Execution, Expectation, Profile
 
 __all__ = [
-    "AccountSpec", "Expectation", "Flags", "LoadedProfile", "Profile", "RoleSession", "load_profile",
+    "AccountSpec", "Execution", "Expectation", "Flags", "LoadedProfile", "Profile", "RoleSession", "load_profile",
     "loaded_from",
 ]  # fmt: skip

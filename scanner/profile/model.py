@@ -46,8 +46,11 @@ class Execution(Strict):
     """Worker processes at the most (default: 8, bounded by two per core and by memory)."""
     service_workers: int = Field(default=8, ge=1, le=32)
     """Threads in each worker."""
+    worker_memory_mb: int | None = Field(default=None, ge=150, le=1_000_000)
+    """Memory of one worker. One that takes more is ended; its units are tried once more, each alone (default: 1024)."""
     memory_limit_mb: int | None = Field(default=None, ge=150)
-    """Memory for all workers; 150 MB are reckoned for each (default: half of what is free)."""
+    """Memory for all workers, which are reckoned at worker_memory_mb if that is set, else at 150 MB each (default: half
+    of what is free, in a container of what its limit leaves)."""
 
 
 class Retry(Strict):
