@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from scanner import stopping
 from scanner.aws.accounts import WHO, Entrance, Identity
 from scanner.aws.addresses import Addresses
 from scanner.aws.calls import Lane
@@ -66,7 +66,7 @@ def reach_accounts(profile: Profile, door: DoorSettings, catalog: Catalog, cache
     """Prove every account of the profile by STS, side by side, and find its regions. A failure costs its account."""
     entrance = Entrance(door, catalog.operations())
     access, finder = Access(entrance), Finder(profile, door, catalog, entrance)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with stopping.threads(_AT_ONCE) as pool:
         found = finder.find(pool)
         entered = list(pool.map(lambda one: one.enter(entrance), found))
         lister = RegionLister(profile, door, catalog, cache)

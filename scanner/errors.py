@@ -66,7 +66,7 @@ class GapError(ScannerError):
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM arrived. `signum` gives exit code 130 or 143.
+    """SIGINT, SIGTERM or SIGHUP arrived. `signum` gives exit code 130, 143 or 129.
 
     No Exception, as KeyboardInterrupt is none: a log sink that forgives every Exception must not swallow it.
     """

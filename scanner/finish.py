@@ -153,7 +153,7 @@ def _manifest(plan: Plan, journal: Journal, found: _Found) -> dict[str, Any]:
     """All of the manifest but the files."""
     ending = journal.ending()
     signum = ending.get("signum") if ending else None
-    by_signal = {2: "SIGINT", 15: "SIGTERM"}.get(signum or 0)
+    by_signal = {1: "SIGHUP", 2: "SIGINT", 15: "SIGTERM"}.get(signum or 0)
     last_sign = datetime.fromtimestamp(journal.last_sign_s(), UTC)
     interrupted = by_signal or (KILLED if ending is None and found.left else None)
     incomplete = manifests.EXIT_INCOMPLETE if found.ledger.sums.gaps else manifests.EXIT_COMPLETE

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from scanner.errors import Interrupted
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 _asked: list[int] = []
 
@@ -28,3 +34,22 @@ def check() -> None:
 def leave_no_core() -> None:
     """Let no crash write this process's memory, with keys in it, to a disk."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def is_asked() -> bool:
+    """Whether a signal has asked to stop."""
+    return bool(_asked)
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[Executor]:
+    """Threads that are waited for, unless this is left by an exception: one may wait for a server that hangs."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()

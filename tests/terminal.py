@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -29,7 +30,7 @@ class Terminal:
         self, command: list[str], cwd: Path, env: dict[str, str], columns: int = 120, stdout: IO[bytes] | None = None
     ) -> None:
         self._master, slave = os.openpty()
-        self.raw = b""
+        self.raw, self._hangs_up = b"", False
         self.resize(columns)
         self.process = subprocess.Popen(
             [sys.executable, "-c", _TAKE, *command],
@@ -70,6 +71,12 @@ class Terminal:
         """Change its size; the kernel tells the foreground group (SIGWINCH)."""
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
+    def hang_up(self) -> None:
+        """Close it, as a window or a connection is closed; the kernel tells the foreground group (SIGHUP)."""
+        self._hangs_up = True
+        self._reader.join()
+        os.close(self._master)
+
     def end(self) -> int:
         """Wait for the program's end, and for the last of what it wrote."""
         code = self.process.wait(120)
@@ -79,8 +86,13 @@ class Terminal:
 
     def _read(self) -> None:
         try:
-            while data := os.read(self._master, 65536):
-                self.raw += data
+            while not self._hangs_up:
+                # A terminal is not closed while somebody waits for what it will show.
+                if select.select([self._master], [], [], 0.05)[0]:
+                    data = os.read(self._master, 65536)
+                    if not data:
+                        return
+                    self.raw += data
         except OSError:
             return  # the last process on it has gone
 
@@ -101,26 +113,3 @@ def screen(text: str, columns: int) -> list[str]:
             line = rows[row].ljust(column)
             rows[row], column = line[:column] + character + line[column + 1 :], column + 1
     return [line.rstrip() for line in rows]
-
-
-def session(leader: int) -> list[int]:
-    """The living processes of a session."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
-                if os.getsid(int(entry.name)) == leader and state not in "ZX":
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
-
-
-def is_over(leader: int) -> bool:
-    """Whether all processes of a session end by themselves: the last of them hear of the end through closed pipes."""
-    for _ in range(100):
-        if not session(leader):
-            return True
-        time.sleep(0.1)
-    return False

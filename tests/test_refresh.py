@@ -18,7 +18,7 @@ import orjson
 
 from scanner.fakeaws import FakeAws, Fleet, Rule
 from tests.conftest import Bench
-from tests.terminal import is_over
+from tests.processes import is_over
 
 Start = Callable[..., FakeAws]
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +13,10 @@ import pytest
 from scanner.fakeaws import FakeAws, Fleet
 from scanner.fakeaws.server import Asked
 from tests.conftest import Bench, records
+from tests.processes import owner_of
 
 Start = Callable[..., FakeAws]
 
-_LISTENING = "0A"  # of /proc/net/tcp
 _PROFILE: dict[str, Any] = {
     "services": ["sqs", "sns", "kms", "ec2:volume", "ec2:vpc", "iam"],
     "regions": ["us-east-1", "eu-west-1"],
@@ -35,32 +34,11 @@ class Killer:
 
     def __call__(self, asked: Asked) -> None:
         if (asked.service, asked.region) == self._wanted and self._left > 0:
-            pid = _owner_of(asked.peer_port)
+            pid = owner_of(asked.peer_port)
             if pid not in self.killed:
                 self._left -= 1
                 self.killed.append(pid)
             os.kill(pid, signal.SIGKILL)
-
-
-def _owner_of(port: int) -> int:
-    """The process that holds the other end of a connection to a server of this process.
-
-    Another process may have the same local port, in a connection to another server: that one must live.
-    """
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    own = {_target(link) for link in Path("/proc/self/fd").iterdir()}
-    servers = {fields[1] for fields in lines if fields[3] == _LISTENING and f"socket:[{fields[9]}]" in own}
-    held = [fields for fields in lines if fields[1].endswith(f":{port:04X}") and fields[2] in servers]
-    sockets = {f"socket:[{fields[9]}]" for fields in held}
-    holders = (int(link.parts[2]) for link in Path("/proc").glob("[0-9]*/fd/*") if _target(link) in sockets)
-    return next(holders)
-
-
-def _target(link: Path) -> str:
-    try:
-        return os.readlink(link)
-    except OSError:
-        return ""
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import pytest
 from scanner.fakeaws import FakeAws, Fleet, Rule
 from scanner.store.snapshots import Snapshot
 from tests.conftest import Bench, records
-from tests.terminal import is_over
+from tests.processes import is_over
 
 Start = Callable[..., FakeAws]
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from scanner.fakeaws import FakeAws, Fleet
 from scanner.fakeaws.server import Answer, Raw
 from tests.conftest import Bench
-from tests.terminal import Terminal, is_over, screen, session
+from tests.processes import is_over, session
+from tests.terminal import Terminal, screen
 
 Start = Callable[..., FakeAws]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
 import typer
 
+from scanner import stopping
 from scanner.cli import (
     cache,
     check,
@@ -54,7 +56,7 @@ app.add_typer(cache.group, name=cache.NAME, help=manual(cache.__doc__), short_he
 
 
 def run() -> None:
-    """Run and exit: 0 complete, 2 bad profile or command line, 3 incomplete, 4 no credentials, 70 defect, 130/143."""
+    """Run and exit: 0 complete, 2 profile or command line, 3 incomplete, 4 no credentials, 70 defect, 128 + signal."""
     try:
         if shells.VARIABLE in os.environ:
             complete()
@@ -62,14 +64,26 @@ def run() -> None:
             app()
     except Interrupted as stop:
         complain("interrupted")
-        raise SystemExit(stop.exit_code) from None
+        _leave(stop.exit_code)
     except ScannerError as error:
         complain(str(error))
-        raise SystemExit(error.exit_code) from None
+        _leave(error.exit_code)
+    except SystemExit as ended:
+        _leave(ended.code)
     except Exception as defect:
         # Python would leave with 1, which says that something changed or that too little was found.
         sys.excepthook(type(defect), defect, defect.__traceback__)
         raise SystemExit(ScannerError.exit_code) from None
+
+
+def _leave(code: int | str | None) -> None:
+    """Exit; after a signal without waiting for threads, one of which may wait for a server that hangs."""
+    if stopping.is_asked() and isinstance(code, int):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    raise SystemExit(code) from None
 
 
 def complete() -> None:

@@ -23,7 +23,7 @@ Exit codes:
   0  complete              1        --min-resources or --fail-on-change
   2  bad profile or command line
   3  something is unknown  4        no usable credentials, nothing was scanned
-                           130/143  interrupted; what was finished is kept
+  129, 130, 143            interrupted (SIGHUP, SIGINT, SIGTERM); what was finished is kept
 """
 
 from __future__ import annotations

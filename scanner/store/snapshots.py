@@ -64,7 +64,7 @@ class Snapshot:
 
     @property
     def exit_code(self) -> int:
-        """What the program answers: 0 complete, 1 a gate failed, 3 incomplete, 130 or 143 interrupted."""
+        """What the program answers: 0 complete, 1 a gate failed, 3 incomplete, 128 + n interrupted."""
         return int(self.manifest["exit_code"])
 
     def verify(self, names: Collection[str] | None = None) -> None:

@@ -1,0 +1,54 @@
+"""Processes as tests look at them: who is there, whose a connection is, whether all of a session have ended."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+_LISTENING = "0A"  # of /proc/net/tcp
+
+
+def session(leader: int) -> list[int]:
+    """The living processes of a session."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
+                if os.getsid(int(entry.name)) == leader and state not in "ZX":
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def is_over(leader: int, patience_s: float = 30.0) -> bool:
+    """Whether all processes of a session end by themselves: the last of them hear of the end through closed pipes."""
+    deadline = time.monotonic() + patience_s
+    while session(leader):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def owner_of(port: int) -> int:
+    """The process that holds the other end of a connection to a server of this process.
+
+    Another process may have the same local port, in a connection to another server: that one must live.
+    """
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    own = {_target(link) for link in Path("/proc/self/fd").iterdir()}
+    servers = {fields[1] for fields in lines if fields[3] == _LISTENING and f"socket:[{fields[9]}]" in own}
+    held = [fields for fields in lines if fields[1].endswith(f":{port:04X}") and fields[2] in servers]
+    sockets = {f"socket:[{fields[9]}]" for fields in held}
+    holders = (int(link.parts[2]) for link in Path("/proc").glob("[0-9]*/fd/*") if _target(link) in sockets)
+    return next(holders)
+
+
+def _target(link: Path) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
