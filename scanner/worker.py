@@ -32,6 +32,8 @@ from scanner.pulse import BEAT_S, Pulse
 from scanner.store.cache import unit_key
 from scanner.store.shards import ShardWriter
 
+_JOBS_A_COLLECTION = 8  # 20 ms each
+
 
 @dataclass(frozen=True, slots=True)
 class WorkSpec:
@@ -189,6 +191,7 @@ class Worker:
         self._spec = spec
         adopt(spec.environment)
         self._clients = Clients(spec.door, load_catalog(spec.catalog_dirs).operations())
+        self._jobs = 0
         self._types = ThreadPoolExecutor(spec.threads)
         self._pools = Pools(ThreadPoolExecutor(spec.threads), ThreadPoolExecutor(spec.threads))
         # Cyclic garbage is rare here and its collector costs a quarter of the time that large pages need.
@@ -229,6 +232,10 @@ class Worker:
             pulse.beat()
         # The next job is another region or account: its calls would never use these connections.
         self._clients.close()
+        self._jobs += 1
+        if self._jobs % _JOBS_A_COLLECTION == 0:
+            # What is left of clients are cycles: the collector, told to wait, would let those of a hundred jobs add up.
+            gc.collect()
 
 
 def _start(pool: ThreadPoolExecutor, step: _Step, waiting: dict[Future[list[_Step]], _Step]) -> None:
