@@ -152,13 +152,18 @@ def demo_fleet(demo_server: DemoServer) -> list[Seen]:
 
 @pytest.fixture
 def bench(tmp_path: Path, derived: list[Path]) -> Bench:
-    (tmp_path / "home").mkdir()
-    cache = tmp_path / "cache" / "aws-scanner"
+    return bench_in(tmp_path, derived)
+
+
+def bench_in(folder: Path, derived: list[Path]) -> Bench:
+    """A bench in this folder, with what is `derived` in its cache."""
+    (folder / "home").mkdir()
+    cache = folder / "cache" / "aws-scanner"
     cache.mkdir(parents=True)
     for path in derived:
         if path.exists():
             shutil.copy(path, cache)
-    return Bench(tmp_path)
+    return Bench(folder)
 
 
 @pytest.fixture

@@ -141,12 +141,15 @@ class Victims:
             )  # fmt: skip
         at_file = kill is not None and kill.victim == "parent at a file"
         self._gun.aim(None if at_file else kill, process)
-        before, seen = set(self._reports.rglob("*")), set[Path]()
+        if kill and not at_file:
+            process.wait()
+            return process, set()
+        before, seen = _files(self._reports), set[Path]()
         while process.poll() is None:
             seen |= _files(self._reports) - before
-            if at_file and kill and len(seen) >= kill.at:
+            if kill and len(seen) >= kill.at:
                 process.kill()
-            time.sleep(0.001)
+            time.sleep(0.002)
         return process, seen
 
     def _unreadable(self) -> Iterator[str]:

@@ -1,0 +1,23 @@
+"""A scan of many accounts takes no more memory than one of few."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.accounts import Figures, many_accounts
+
+_SERVICES = ("sqs", "sns")
+_ALLOWED_MB = 12.0  # for 36 more accounts: less than a client for each of them would take
+
+
+def _figures(count: int, folder: Path) -> Figures:
+    found = many_accounts(count, folder, _SERVICES, workers=1)
+    assert (found.exit_code, found.answered, found.resources) == (0, found.cells, count * 4 * 2 * 3)
+    return found
+
+
+def test_what_a_scan_holds_does_not_depend_on_how_many_accounts_it_has(tmp_path: Path) -> None:
+    few, many = _figures(12, tmp_path / "few"), _figures(48, tmp_path / "many")
+    assert many.workers_mb - few.workers_mb < _ALLOWED_MB
+    assert many.open_files - few.open_files < 12
+    assert many.parent_mb - few.parent_mb < _ALLOWED_MB
