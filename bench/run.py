@@ -88,7 +88,7 @@ def pss_mb(pid: int) -> float:
 
 def requests(url: str) -> int:
     """Requests that the fake AWS has had."""
-    with urllib.request.urlopen(f"{url}/_fakeaws/calls") as answer:
+    with urllib.request.urlopen(f"{url}/_fake-aws/counts") as answer:
         return sum(row[-1] for row in json.load(answer)["calls"])
 
 

@@ -2,7 +2,9 @@
 
 from scanner.fakeaws.content import Fleet
 from scanner.fakeaws.directory import Directory, Member
-from scanner.fakeaws.rules import Rule, parse_rule
-from scanner.fakeaws.server import FakeAws, serve
+from scanner.fakeaws.reading import load_rules, parse_rule
+from scanner.fakeaws.rules import Rule
+from scanner.fakeaws.server import FakeAws
+from scanner.fakeaws.serving import serve
 
-__all__ = ["Directory", "FakeAws", "Fleet", "Member", "Rule", "parse_rule", "serve"]
+__all__ = ["Directory", "FakeAws", "Fleet", "Member", "Rule", "load_rules", "parse_rule", "serve"]

@@ -16,6 +16,7 @@ from botocore.model import OperationModel
 from scanner.catalog import Catalog
 from scanner.catalog.models import AnyShape
 from scanner.catalog.spec import Call, ResourceType
+from scanner.fakeaws.paging import Paged
 
 MOMENT = "2026-01-01T00:00:00Z"
 MOMENT_S = 1_767_225_600
@@ -82,6 +83,13 @@ class Content:
         if role == "tags":
             return self._tags(model, kind, call, params, where)
         return blank(model)
+
+    def paged(self, service: str, operation: str) -> Paged | None:
+        """Where an operation of the catalog has its tokens; None for one that has no pages."""
+        role, _, call = self._roles.get((service, operation), ("", None, None))
+        if role != "list" or call is None or not call.input_tokens:
+            return None
+        return Paged(call.input_tokens[0], _first_word(call.output_tokens[0]), _first_word(call.out), call.more)
 
     def _list(
         self, model: OperationModel, kind: ResourceType, call: Call, params: Mapping[str, Any], where: Where

@@ -1,14 +1,13 @@
-"""The fake AWS's HTTP side: a threaded server on 127.0.0.1 with keep-alive, pages written once and kept as bytes."""
+"""The fake AWS: who asks what is understood, counted, spoiled by rule, and answered; pages are kept as bytes."""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +16,33 @@ from botocore import xform_name
 
 from scanner.catalog import Catalog, load_catalog
 from scanner.fakeaws.content import Content, FakeError, Fleet, Where, nothing
+from scanner.fakeaws.counts import COUNTS_PATH, Counts, is_read
 from scanner.fakeaws.directory import Directory, region_page
-from scanner.fakeaws.rules import Rule, Rules, parse_rule
-from scanner.fakeaws.wire import NotUnderstood, Raw, Request, read, write, write_error
+from scanner.fakeaws.faults import faults
+from scanner.fakeaws.http import Server
+from scanner.fakeaws.paging import Lie, Paged, lied, page_behind, unwrapped
+from scanner.fakeaws.rules import Asked, Rule, Rules
+from scanner.fakeaws.wire import NotUnderstood, Raw, Request, read, write
+from scanner.fakeaws.wording import Answer, spoiled, write_error
 
-HOST = "127.0.0.1"
 DEFAULT_ACCOUNT = "111122223333"
 _CACHED_ANSWERS = 20_000
-
-Answer = tuple[int, str, bytes]
+_TAGGING_PAGES = Paged("PaginationToken", "PaginationToken", "ResourceTagMappingList")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request as the server hears it; `peer_port` is the client's end of the connection."""
+class _Heard:
+    """A request with its true token, and the `token` as it came: of AWS, or a `lie` of a fault before."""
 
-    account: str
-    region: str
-    service: str
-    operation: str
-    peer_port: int
+    request: Request
+    asked: Asked
+    paged: Paged | None
+    token: str
+    lie: Lie
 
 
 class FakeAws:
-    """A fake AWS in threads of this process. Use as a context manager; `calls` counts what was asked.
+    """A fake AWS in threads of this process. Use as a context manager; `calls` and `counts` have what was asked.
 
     `on_call` hears of every request before it is answered, in the thread that answers it.
     """
@@ -57,26 +59,29 @@ class FakeAws:
         directory: Directory | None = None,
     ) -> None:
         self.directory = directory or Directory()
-        self.calls: Counter[tuple[str, str, str, str]] = Counter()
+        self.counts = Counts()
+        self.calls: Counter[tuple[str, str, str, str]] = self.counts.calls
         self.unknown = 0
         self._fleet = fleet or Fleet()
         self._catalog: Catalog = load_catalog(catalog_dirs)
         self._content = Content(self._catalog, self._fleet)
-        actions = {(call.service, call.operation): call.iam[0] for kind in self._catalog.types for call in kind.calls}
-        self._rules = Rules(rules, actions)
+        self._allowed = self._catalog.operations()
+        self._actions = {
+            (call.service, call.operation): call.iam[0] for kind in self._catalog.types for call in kind.calls
+        }
+        self._rules = Rules(rules)
         self._latency_s = latency_s
         self._on_call = on_call
         self.clock_ahead_s = clock_ahead_s
         self._answers: dict[bytes, Answer] = {}
         self._services = tuple(sorted({kind.service for kind in self._catalog.types} | set(_OWN)))
-        self._lock = threading.Lock()
-        self._server = _Server((HOST, port), _handler(self))
+        self._server = Server(port, self.handle, lambda: self.clock_ahead_s)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://{HOST}:{self._server.server_address[1]}"
+        return self._server.url
 
     def start(self) -> FakeAws:
         """Begin to serve."""
@@ -88,8 +93,13 @@ class FakeAws:
         self._fleet, self._content = fleet, Content(self._catalog, fleet)
         self._answers = {}
 
+    def obey(self, *rules: Rule) -> None:
+        """Have other rules from now on; they begin to count at this call."""
+        self._rules = Rules(rules)
+
     def stop(self) -> None:
-        """Stop serving and free the port."""
+        """Stop serving, free the port, and let go of what is held back."""
+        self._server.closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -102,39 +112,81 @@ class FakeAws:
 
     def handle(self, raw: Raw) -> Answer:
         """Answer one request."""
-        if raw.path == "/_fakeaws/calls":
-            rows = [[*key, count] for key, count in sorted(self.calls.items())]
-            return 200, "application/json", orjson.dumps({"calls": rows, "unknown": self.unknown})
+        if raw.path == COUNTS_PATH:
+            return Answer(200, "application/json", self.counts.as_json(self.unknown))
         if self._latency_s:
             time.sleep(self._latency_s)
         try:
             request = read(raw, self._services)
         except NotUnderstood as error:
             self.unknown += 1
-            return 404, "text/plain", str(error).encode()
-        account = _account_of(request.access_key)
-        operation = xform_name(request.model.name)
-        with self._lock:
-            self.calls[account, request.region, request.service, operation] += 1
-        self._on_call(Asked(account, request.region, request.service, operation, raw.peer_port))
+            return Answer(404, "text/plain", str(error).encode())
+        heard = self._heard(request, raw.peer_port)
+        asked = heard.asked
+        self.counts.ask(asked, is_allowed=(asked.service, asked.operation) in self._allowed)
+        self._on_call(asked)
         try:
             self.directory.admit(request.access_key, request.model)
-            self._rules.check(request.model, operation, account, request.region)
-            return self._known(request, account, operation)
+            return self._answer(heard, self._rules.hit(asked))
         except FakeError as error:
             return write_error(request.model, error.status, error.code, error.message)
 
-    def _known(self, request: Request, account: str, operation: str) -> Answer:
-        said = [account, request.region, request.service, operation, request.params]
+    def _heard(self, request: Request, peer_port: int) -> _Heard:
+        operation = xform_name(request.model.name)
+        paged = self._paged(request.service, operation)
+        params, lie = unwrapped(paged, request.params)
+        asked = Asked(
+            _account_of(request.access_key),
+            request.region,
+            request.service,
+            operation,
+            peer_port,
+            page="later" if paged and params.get(paged.given) else "first",
+            mark=_mark_of(request.params),
+            pageable=paged is not None and lie.kind in ("", "same"),
+            action=self._actions.get(
+                (request.service, operation), f"{request.model.service_model.signing_name}:{request.model.name}"
+            ),
+        )
+        token = str(request.params.get(paged.given) or "") if paged else ""
+        return _Heard(replace(request, params=dict(params)), asked, paged, token, lie)
+
+    def _answer(self, heard: _Heard, rule: Rule | None) -> Answer:
+        """The answer to a request, or what a rule makes of it."""
+        if rule:
+            self.counts.spoil(rule.fault, heard.asked)
+            if faults()[rule.fault].kind != "page":
+                return spoiled(rule, heard.request.model, heard.asked, lambda: self._answer(heard, None))
+        made = self._page(heard, rule)
+        return self._known(heard) if made is None else Answer(200, *write(heard.request.model, made))
+
+    def _page(self, heard: _Heard, rule: Rule | None) -> Mapping[str, Any] | None:
+        """A page as faults of pages make it; None: as ever."""
+        paged, request, asked = heard.paged, heard.request, heard.asked
+        is_behind = heard.lie.kind in ("tail", "endless")
+        if paged is None or (rule is None and not is_behind):
+            return None
+        made = self._made(request, asked.account, asked.operation)
+        if rule is None:
+            return page_behind(paged, heard.lie, made)
+        return lied(rule.fault, paged, heard.token, request.params, made)
+
+    def _known(self, heard: _Heard) -> Answer:
+        request, asked = heard.request, heard.asked
+        said = [asked.account, request.region, request.service, asked.operation, request.params]
         key = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
         answers = self._answers  # an answer of the fleet before must not be kept for the one after
         answer = answers.get(key)
         if answer is None:
-            kind, body = write(request.model, self._made(request, account, operation))
-            answer = (200, kind, body)
+            answer = Answer(200, *write(request.model, self._made(request, asked.account, asked.operation)))
             if len(answers) < _CACHED_ANSWERS and request.service != "sts":
                 answers[key] = answer
         return answer
+
+    def _paged(self, service: str, operation: str) -> Paged | None:
+        if (service, operation) == ("resourcegroupstaggingapi", "get_resources"):
+            return _TAGGING_PAGES
+        return self._content.paged(service, operation)
 
     def _made(self, request: Request, account: str, operation: str) -> Mapping[str, Any]:
         where = Where(account, request.region, self.directory.partition)
@@ -147,7 +199,7 @@ class FakeAws:
             return self._content.answer(request.model, request.params, where)
         except KeyError:
             self.unknown += 1
-            if not operation.startswith(("list_", "describe_", "get_")):
+            if not is_read(operation):
                 raise FakeError(400, "InvalidAction", f"{operation} is no read") from None
             # Other tools ask what the catalog does not: they get an answer of the right shape with nothing in it.
             return nothing(request.model)
@@ -197,6 +249,10 @@ def _passes(one: tuple[str, dict[str, str]], params: Mapping[str, Any]) -> bool:
     return all(f["Key"] in tags and (not f.get("Values") or tags[f["Key"]] in f["Values"]) for f in filters)
 
 
+def _mark_of(params: Mapping[str, Any]) -> bytes:
+    return hashlib.blake2b(orjson.dumps(params, option=orjson.OPT_SORT_KEYS), digest_size=8).digest()
+
+
 def _account_of(access_key: str) -> str:
     tail = access_key[4:16]
     return tail if len(tail) == 12 and tail.isdigit() else DEFAULT_ACCOUNT
@@ -210,61 +266,3 @@ _OWN: dict[str, dict[str, _Own]] = {
     "ec2": {"describe_regions": FakeAws._regions},
     "resourcegroupstaggingapi": {"get_resources": FakeAws._resources},
 }
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is no news."""
-
-
-def _handler(fake: FakeAws) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = 1 << 16
-
-        def _serve(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            path, _, query = self.path.partition("?")
-            body, port = self.rfile.read(length), self.client_address[1]
-            raw = Raw(self.command, path, query, self.headers, body, port)  # type: ignore[arg-type]
-            status, kind, answer = fake.handle(raw)
-            self.send_response_only(status)
-            self.send_header("Date", formatdate(time.time() + fake.clock_ahead_s, usegmt=True))
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-            self.wfile.flush()
-
-        do_GET = do_POST = do_PUT = do_HEAD = _serve
-
-        def log_message(self, *_: object) -> None:
-            """Silent: the calls are counted instead."""
-
-    return Handler
-
-
-def serve(
-    fleet: Fleet,
-    *,
-    port: int,
-    latency_s: float,
-    rules: list[str],
-    catalog_dirs: tuple[Path, ...],
-    announce: Callable[[str], object],
-) -> None:
-    """Serve until SIGINT or SIGTERM; the environment to use it is announced line by line."""
-    import signal
-
-    stop = threading.Event()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, lambda *_: stop.set())
-    fake = FakeAws(fleet, tuple(parse_rule(text) for text in rules), latency_s, port, catalog_dirs=catalog_dirs)
-    with fake:
-        announce(f"export AWS_ENDPOINT_URL={fake.url}")
-        announce(f"export AWS_ACCESS_KEY_ID=AKIA{DEFAULT_ACCOUNT} AWS_SECRET_ACCESS_KEY=fake")
-        stop.wait()

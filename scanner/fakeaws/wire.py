@@ -65,7 +65,8 @@ def read(raw: Raw, services: tuple[str, ...]) -> Request:
 
 @lru_cache(maxsize=64)
 def _signed_as(signing: str, services: tuple[str, ...]) -> list[ServiceModel]:
-    found = [models.service_model(name) for name in services]
+    # Of services that are not served most clients are named as they sign: what is asked of them is told and counted.
+    found = [models.service_model(name) for name in dict.fromkeys((*services, signing))]
     return [model for model in found if model and model.signing_name == signing]
 
 
@@ -252,18 +253,3 @@ def _xml(shape: AnyShape, name: str, value: Any, protocol: str) -> Iterator[str]
     else:
         text = str(value).lower() if isinstance(value, bool) else str(value)
         yield f"<{name}>{escape(text)}</{name}>"
-
-
-def write_error(model: OperationModel, status: int, code: str, message: str) -> tuple[int, str, bytes]:
-    """An error as status, content type and body, as each protocol has it."""
-    protocol = model.service_model.resolved_protocol
-    if protocol in ("json", "rest-json"):
-        return status, "application/x-amz-json-1.1", orjson.dumps({"__type": code, "code": code, "message": message})
-    inner = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
-    if protocol == "ec2":
-        text = f"<Response><Errors><Error>{inner}</Error></Errors><RequestID>fake</RequestID></Response>"
-    elif protocol == "rest-xml":
-        text = f"<Error>{inner}<RequestId>fake</RequestId></Error>"
-    else:
-        text = f"<ErrorResponse><Error><Type>Sender</Type>{inner}</Error><RequestId>fake</RequestId></ErrorResponse>"
-    return status, "text/xml", f'<?xml version="1.0"?>{text}'.encode()
