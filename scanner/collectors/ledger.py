@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from scanner.aws.outcomes import UNKNOWN_KEYS
 from scanner.errors import GapError
 from scanner.model import Cell, Outcome, Unit, worst
 
@@ -56,6 +57,9 @@ class Ledger:
 
     def cells(self, requests: dict[str, int]) -> tuple[Cell, ...]:
         """All cells, sorted; `requests` are the requests sent by operation."""
+        if any(Outcome.OK in tally.outcomes for tally in self._tallies.values()):
+            for tally in self._tallies.values():
+                _enabled_after_all(tally)
         return tuple(self._cell(key, self._tallies[key], requests) for key in sorted(self._tallies))
 
     def _cell(self, key: tuple[str, str], tally: _Tally, requests: dict[str, int]) -> Cell:
@@ -82,3 +86,15 @@ class Ledger:
             tally = self._tallies.setdefault((resource_type, operation), _Tally())
             tally.outcomes.add(outcome)
             tally.resources += resources
+
+
+def _enabled_after_all(tally: _Tally) -> None:
+    """A region that has answered is not disabled: what it refuses then is a gap, whoever named the region."""
+    if Outcome.REGION_DISABLED not in tally.outcomes:
+        return
+    code, message = tally.reasons.pop(Outcome.REGION_DISABLED)
+    outcome = Outcome.CREDENTIALS if code in UNKNOWN_KEYS else Outcome.ERROR
+    tally.outcomes = tally.outcomes - {Outcome.REGION_DISABLED} | {outcome}
+    tally.affected[outcome] = tally.affected.get(outcome, 0) + tally.affected.pop(Outcome.REGION_DISABLED, 0)
+    reason = (code, f"{message} (this region has answered other calls)")
+    tally.reasons[outcome] = min(tally.reasons.get(outcome, reason), reason)
