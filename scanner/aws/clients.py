@@ -69,7 +69,7 @@ class Clients:
         """Close the connections of all clients and forget them."""
         with self._lock:
             for client in self._clients.values():
-                client.close()
+                _close(client)
             self._clients.clear()
 
     def _make(self, keys: Keys, region: str, service: str) -> Any:
@@ -91,6 +91,18 @@ class Clients:
             return self._routes[service] or None
         address = self._addresses.of(service, keys.configuration)
         return address.url if address else None
+
+
+def _close(client: Any) -> None:
+    """Close a client and, at once, its connections.
+
+    botocore leaves them to the garbage collector, and the traceback of a call that failed holds on to them until then:
+    a worker that meets many denials would run out of file descriptors.
+    """
+    pools = client._endpoint.http_session._manager.pools
+    for key in list(pools.keys()):  # it refuses to be iterated
+        pools[key].close()
+    client.close()
 
 
 def client_config(settings: DoorSettings) -> Config:
