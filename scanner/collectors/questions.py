@@ -10,7 +10,7 @@ from typing import Any
 from scanner.aws.calls import Absent, Lane, Page
 from scanner.catalog.spec import Call, ResourceType
 from scanner.collectors.ledger import Ledger
-from scanner.collectors.values import Item, fill, fill_params, getter
+from scanner.collectors.values import Item, fill, fill_params, getter, text_of
 from scanner.errors import GapError
 from scanner.model import Outcome, Unit
 
@@ -24,6 +24,7 @@ class Work:
     arn: str | None = None
     id: str | None = None
     tags: dict[str, str] | None = None
+    is_described: bool = True  # False: its `get` was not answered, and what the list told is all
     extras: dict[str, Any] = field(default_factory=dict)
 
 
@@ -34,6 +35,36 @@ class Questions:
         self._kind, self._lane, self._ledger, self._items = kind, lane, ledger, items
         self.reserved = {"partition": unit.account.partition, "region": unit.region, "account": unit.account.id}
         self.gap: GapError | None = None  # why the `get` of some items was not answered
+
+    def described(self, call: Call, works: list[Work]) -> list[Work]:
+        """The items with what `get` says of them; without it where that is not answered and the list told enough."""
+        if call.batch:
+            return self._described_together(call, works)
+        for work, answer in zip(works, self.each(call, works), strict=True):
+            if isinstance(answer, dict):
+                work.item = {**work.item, **answer}
+            work.is_described = not isinstance(answer, GapError)
+        return works if self._kind.get_is_extra else [work for work in works if len(work.item) > 1]
+
+    def _described_together(self, call: Call, works: list[Work]) -> list[Work]:
+        answers, is_whole = self._asked(call, works)
+        if not call.key:
+            found = [Work(item, works[0].parent) for item in answers]
+            return found if is_whole else [*found, *self._seen(works, found)]
+        by_key = {str(getter(call.key)(answer)): answer for answer in answers}
+        for work in works:
+            answer = by_key.get(self.batch_value(call, work))
+            work.is_described = answer is not None
+            work.item = {**work.item, **(answer or {})}
+        return [work for work in works if work.is_described or not is_whole]
+
+    def _seen(self, works: list[Work], described: list[Work]) -> list[Work]:
+        """What the list named by ARN and nobody described: known to be there, and no more."""
+        known = {text_of(self._kind.arn, self.env(work)) for work in described}
+        seen = [work for work in works if arn_alone(work) not in {None, *known}]
+        for work in seen:
+            work.is_described = False
+        return seen
 
     def extras(self, works: list[Work]) -> None:
         """Fill `extras` by the `with` calls of all items at once: six questions of a bucket go together."""
@@ -79,6 +110,10 @@ class Questions:
 
     def batch(self, call: Call, works: list[Work]) -> list[Any]:
         """The answers of a batched call; what was asked for and not answered becomes a gap, never silence."""
+        return self._asked(call, works)[0]
+
+    def _asked(self, call: Call, works: list[Work]) -> tuple[list[Any], bool]:
+        """The answers of a batched call, and whether AWS answered it to its end."""
         params = fill_params({k: v for k, v in call.params.items() if k != call.batch_param}, self.env(works[0]))
         params[call.batch_param] = [self.batch_value(call, work) for work in works]
         answers: list[Any] = []
@@ -88,16 +123,16 @@ class Questions:
                 answers.extend(getter(call.out)(page) or [])
                 failed.extend((getter(call.failed)(page) or []) if call.failed else [])
         except Absent:
-            return []
+            return [], True
         except GapError as gap:
             self._note_get_gap(call, gap)
-            return answers
+            return answers, False
         self._ledger.answered(self._kind.resource_type, call.operation, len(answers))
         missing = len(works) - len(answers)
         if missing > 0 or failed:
             message = f"{max(missing, len(failed))} of {len(works)} asked for were not answered"
             self._note_get_gap(call, GapError(Outcome.TRUNCATED, "PartialAnswer", message))
-        return answers
+        return answers, True
 
     def _note_get_gap(self, call: Call, gap: GapError) -> None:
         if call is self._kind.get:
@@ -118,6 +153,12 @@ class Questions:
         if work.arn is not None:
             env["arn"] = work.arn
         return env
+
+
+def arn_alone(work: Work) -> str | None:
+    """The ARN of an item of which nothing else is known."""
+    item = work.item.get("item")
+    return item if len(work.item) == 1 and isinstance(item, str) and item.startswith("arn:") else None
 
 
 def taken(call: Call, page: Page) -> Any:

@@ -12,7 +12,7 @@ from scanner.catalog.arns import resource_id
 from scanner.catalog.spec import Call, ResourceType
 from scanner.collectors.filters import matcher
 from scanner.collectors.ledger import Ledger
-from scanner.collectors.questions import Questions, Work
+from scanner.collectors.questions import Questions, Work, arn_alone
 from scanner.collectors.records import record_of
 from scanner.collectors.values import Item, fill_params, getter, moment, scalar, scrubber, tags_of, text_of
 from scanner.collectors.wanted import describes, enriches, reads_tags
@@ -144,26 +144,9 @@ class TypeScan:
         call = self._kind.get
         if call is None or not self._describes:
             return works
-        if call.batch:
-            return self._described_together(call, works)
-        for work, answer in zip(works, self._questions.each(call, works), strict=True):
-            if isinstance(answer, dict):
-                work.item = {**work.item, **answer}
-        return works if self._kind.get_is_extra else [work for work in works if len(work.item) > 1]
-
-    def _described_together(self, call: Call, works: list[Work]) -> list[Work]:
-        answers = self._questions.batch(call, works)
+        described = self._questions.described(call, works)
         self.gap = self.gap or self._questions.gap
-        if not call.key:
-            return [Work(item, works[0].parent) for item in answers]
-        by_key = {str(getter(call.key)(answer)): answer for answer in answers}
-        kept = []
-        for work in works:
-            answer = by_key.get(self._questions.batch_value(call, work))
-            if answer is not None:
-                work.item = {**work.item, **answer}
-                kept.append(work)
-        return kept
+        return described
 
     def _identified(self, works: list[Work]) -> list[Work]:
         kept = []
@@ -172,7 +155,7 @@ class TypeScan:
             if self._kind.where and not getter(self._kind.where)(env):
                 continue
             work.id = text_of(self._kind.id, env)
-            work.arn = text_of(self._kind.arn, {**env, "id": work.id})
+            work.arn = text_of(self._kind.arn, {**env, "id": work.id}) or arn_alone(work)
             if work.id is None and work.arn:
                 work.id = resource_id(work.arn, self._kind.kind)
             if work.id is None and work.arn is None:
@@ -188,7 +171,8 @@ class TypeScan:
             is_whole = kind.get is None or self._describes
             for work in works:
                 raw = getter(kind.tags)(work.item) if kind.tags else None
-                work.tags = tags_of(raw) if raw is not None or (is_whole and kind.tags) else None
+                is_read = raw is not None or (is_whole and kind.tags and work.is_described)
+                work.tags = tags_of(raw) if is_read else None
             return
         if not reads_tags(self._unit, kind):
             return
@@ -205,7 +189,7 @@ class TypeScan:
 
     def _record(self, work: Work) -> dict[str, Any]:
         kind, env = self._kind, self._questions.env(work)
-        described = kind.get is None or self._describes
+        described = kind.get is None or (self._describes and work.is_described)
         return record_of(
             self._unit,
             "services",
