@@ -25,7 +25,7 @@ def scan_id_of(leaves: tuple[Leaf, ...]) -> str:
 def head_of(leaves: tuple[Leaf, ...]) -> dict[str, Any]:
     """All that does not depend on ledger and records."""
     operations = manifests.Operations(CallStats(**one) for leaf in leaves for one in leaf["operations"])
-    refused = sum((Counter(leaf.get("refused_calls", {})) for leaf in leaves), Counter[str]())
+    refused = sum((Counter(leaf.get("refused_calls") or {}) for leaf in leaves), Counter[str]())
     return {
         "scan_id": scan_id_of(leaves),
         "profile": _profile(leaves),
@@ -42,7 +42,7 @@ def head_of(leaves: tuple[Leaf, ...]) -> dict[str, Any]:
         "accounts": _accounts(leaves),
         "operations": operations.rows(),
         "refused_calls": dict(sorted(refused.items())),
-        "asides": sorted({tuple(one) for leaf in leaves for one in leaf.get("asides", ())}),
+        "asides": sorted({tuple(one) for leaf in leaves for one in leaf.get("asides") or ()}),
     }
 
 
@@ -71,6 +71,7 @@ def _selection(leaves: tuple[Leaf, ...]) -> dict[str, Any]:
     said = {
         "tags": selections[0]["tags"],
         "filters": selections[0]["filters"],
+        "include_sensitive": bool(selections[0].get("include_sensitive")),
         "services": _words(one["services"] for one in selections),
         "regions": _words(one["regions"] for one in selections),
         "collector": _common((one["collector"] for one in selections), "both"),

@@ -13,7 +13,8 @@ from scanner.store.snapshots import Snapshot
 
 _KEPT = (
     "scan_id", "profile", "plan", "shard", "min_resources", "started_at", "finished_at", "interrupted", "versions",
-    "endpoint_url", "endpoints", "selection", "accounts", "operations",
+    "endpoint_url", "endpoints", "selection", "accounts", "operations", "asides",
+    "refused_calls",
 )  # fmt: skip
 
 Leaf = Mapping[str, Any]
@@ -49,8 +50,8 @@ def _conflicts(first: Leaf, other: Leaf) -> Iterator[str]:
     asked = [asked_at(one) for one in (first, other)]
     if asked[0] != asked[1]:
         yield f"{names} asked different endpoints: {' and '.join(asked)}"
-    for name in ("tags", "filters"):
-        if first["selection"][name] != other["selection"][name]:
+    for name in ("tags", "filters", "include_sensitive"):
+        if first["selection"].get(name) != other["selection"].get(name):
             yield f"{names} were made with different {name}"
 
 
