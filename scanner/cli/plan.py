@@ -73,7 +73,8 @@ def planned(loaded: LoadedProfile, *, offline: bool, share: Share | None = None)
         reached = access.reached
         for line in access.lines:
             if line.outcome != "ok":
-                say(f"account {line.id or line.name}: {line.outcome}: {line.message}", err=True)
+                named = line.id or line.name or "of unknown id"
+                say(f"account {named}: {line.outcome}: {line.message}", err=True)
         if not reached:
             raise NoCredentialsError(no_credentials_message(access, loaded))
     left = left_out(loaded.profile, catalog, reached, share)
