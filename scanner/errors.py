@@ -86,4 +86,5 @@ class Stopped(ScannerError):
         self.exit_code = 128 + signum
 
     def __str__(self) -> str:
-        return f"stopped; what was finished is kept, its reports are written by: aws-scanner report {self.folder}"
+        kept = f"what was finished is kept, its reports are written by: aws-scanner report {self.folder}"
+        return f"stopped; {kept}; `aws-scanner scan --resume` with the same profile and options goes on with it"
