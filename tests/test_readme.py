@@ -88,7 +88,7 @@ def test_every_command_is_in_the_table_and_nothing_else() -> None:
 
 def test_every_exit_code_is_in_the_table() -> None:
     codes = re.findall(r"^\| ([\d, ]+) \|", section("## Exit codes"), re.MULTILINE)
-    assert ", ".join(codes) == "0, 1, 2, 3, 4, 70, 130, 143"
+    assert ", ".join(codes) == "0, 1, 2, 3, 4, 70, 129, 130, 143"
 
 
 def test_a_first_profile_goes_from_init_to_a_report(clone: Clone, fake: Start) -> None:
@@ -132,8 +132,8 @@ def test_all_production_resources_by_tag(clone: Clone, fake: Start) -> None:
 
 def test_an_organizations_daily_inventory(clone: Clone, fake: Start) -> None:
     clone.server = fake(Fleet(items=1), (Rule("deny", "rds", "describe_db_cluster_snapshots", "*", "444455556666"),))
-    lines = blocks("### An organization's daily inventory, by cron", "crontab")[0].splitlines()
-    scan, tidy = (re.sub(r"^(\S+ +){5}", "", line) for line in lines)
+    (line,) = blocks("### An organization's daily inventory, by cron", "crontab")[0].splitlines()
+    scan = re.sub(r"^(\S+ +){5}", "", line)
     done = clone.sh(scan)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     accounts = clone.snapshot("organization").manifest["accounts"]
@@ -142,8 +142,6 @@ def test_an_organizations_daily_inventory(clone: Clone, fake: Start) -> None:
         ("444455556666", "sandbox"),
     ]
     assert clone.snapshot("organization").manifest["totals"]["expected_gaps"] > 0
-    assert clone.sh(tidy).returncode == 0
-    assert clone.snapshot("organization").complete
     clone.server = fake(Fleet(items=1), (Rule("deny", "sqs", "list_queues"),))
     assert "inventory: exit code 3" in clone.sh(scan).stdout
 
