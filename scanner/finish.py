@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -29,9 +29,11 @@ from scanner.store.snapshots import MANIFEST, Snapshot, load_snapshot, point_lat
 KILLED = "killed"  # in the manifest's `interrupted`, beside the names of signals
 
 
-def finish(folder: Path, journal: Journal, signum: int | None, finish_at_once_mb: int) -> Snapshot:
+def finish(
+    folder: Path, journal: Journal, signum: int | None, finish_at_once_mb: int, entering: Iterable[CallStats]
+) -> Snapshot:
     """Write what was found; where that must wait or fails, `finish_stopped` has all it needs to do so later."""
-    journal.end({"signum": signum, "finished_at": now()})
+    journal.end({"signum": signum, "finished_at": now(), "operations": [asdict(one) for one in entering]})
     shards_bytes = sum(path.stat().st_size for path in journal.folder.glob("[!.]*.zst")) if signum else 0
     if signum and shards_bytes > finish_at_once_mb << 20:
         raise Stopped(folder, signum)
@@ -117,7 +119,9 @@ def _reduced(folder: Path, journal: Journal, plan: Plan) -> _Found:
     expectations = [Expectation.model_validate(one) for one in plan.said["expect"]]
     refusals = Refusals(plan.said["actions"])
     ledger = LedgerWriter(journal.folder, lambda cell: any(one.matches(cell) for one in expectations), refusals.of)
-    found = _Found(ledger, manifests.Operations(CallStats(**one) for one in plan.said["operations"]))
+    # STS may have been asked for new keys since the plan was written.
+    entering = (journal.ending() or {}).get("operations") or plan.said["operations"]
+    found = _Found(ledger, manifests.Operations(CallStats(**one) for one in entering))
     shards = journal.shards(plan)
 
     def on_foot(head: ShardHead, shard: Shard) -> None:

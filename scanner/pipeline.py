@@ -106,7 +106,7 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None, part: Part = ALL) ->
         except Interrupted as stop:
             run.signum = stop.signum
             hooks.warn("stopping; what was finished is being written (once more: leave at once)")
-        snapshot = finish(folder, run.journal, run.signum, profile.reports.finish_at_once_mb)
+        snapshot = finish(folder, run.journal, run.signum, profile.reports.finish_at_once_mb, access.stats)
     if earlier:
         drop(earlier.line, folder.parent)
     for line in ledgers.gate_lines(snapshot.manifest):
