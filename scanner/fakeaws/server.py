@@ -22,12 +22,12 @@ from scanner.fakeaws.faults import faults
 from scanner.fakeaws.http import Server
 from scanner.fakeaws.paging import Lie, Paged, lied, page_behind, unwrapped
 from scanner.fakeaws.rules import Asked, Rule, Rules
+from scanner.fakeaws.tagging import PAGES, tagged_page
 from scanner.fakeaws.wire import NotUnderstood, Raw, Request, read, write
 from scanner.fakeaws.wording import Answer, spoiled, write_error
 
 DEFAULT_ACCOUNT = "111122223333"
 _CACHED_ANSWERS = 20_000
-_TAGGING_PAGES = Paged("PaginationToken", "PaginationToken", "ResourceTagMappingList")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class FakeAws:
 
     def _paged(self, service: str, operation: str) -> Paged | None:
         if (service, operation) == ("resourcegroupstaggingapi", "get_resources"):
-            return _TAGGING_PAGES
+            return PAGES
         return self._content.paged(service, operation)
 
     def _made(self, request: Request, account: str, operation: str) -> Mapping[str, Any]:
@@ -228,25 +228,7 @@ class FakeAws:
         }
 
     def _resources(self, params: Mapping[str, Any], where: Where) -> Mapping[str, Any]:
-        found = [one for one in self._content.tagged(where) if _passes(one, params)]
-        start = int(params.get("PaginationToken") or 0)
-        size = min(int(params.get("ResourcesPerPage") or 50), self._fleet.page_size)
-        rows = [
-            {"ResourceARN": arn, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
-            for arn, tags in found[start : start + size]
-        ]
-        end = start + size
-        return {"ResourceTagMappingList": rows, "PaginationToken": str(end) if end < len(found) else ""}
-
-
-def _passes(one: tuple[str, dict[str, str]], params: Mapping[str, Any]) -> bool:
-    arn, tags = one
-    wanted = params.get("ResourceTypeFilters") or []
-    namespace = arn.split(":")[2]
-    if wanted and not any(word.split(":")[0] == namespace for word in wanted):
-        return False
-    filters = params.get("TagFilters") or []
-    return all(f["Key"] in tags and (not f.get("Values") or tags[f["Key"]] in f["Values"]) for f in filters)
+        return tagged_page(self._content.tagged(where), params, self._fleet.page_size)
 
 
 def _mark_of(params: Mapping[str, Any]) -> bytes:
