@@ -8,7 +8,7 @@ AUDIT  := .venv-audit
 AUDIT_STAMP := $(AUDIT)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo scan check test lint types contracts docs docs-check picture bench bench-help audit sbom lock clean
+.PHONY: help setup demo scan check test lint types contracts docs docs-check picture bench bench-help reliability audit sbom lock clean
 
 help:            ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: $(STAMP)  ## beside today's tool on the same fake AWS
 
 bench-help: $(STAMP)  ## CPU of `--help` of every command
 	@$(BIN)/python -m bench.help
+
+reliability: $(STAMP)  ## prove it at length: faults, chance, kills, secrets; write docs/reliability.md
+	@$(BIN)/python -m bench.reliability
 
 audit: $(AUDIT_STAMP)  ## look the pinned packages up among the known vulnerabilities (asks a service)
 	@$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \

@@ -64,6 +64,17 @@ class Bench:
 
     folder: Path
 
+    @classmethod
+    def in_folder(cls, folder: Path, derived: list[Path]) -> Bench:
+        """A bench in an empty folder, with what the program would derive from its data at the first run."""
+        cache = folder / "cache" / "aws-scanner"
+        for made in (folder / "home", cache):
+            made.mkdir(parents=True)
+        for path in derived:
+            if path.exists():
+                shutil.copy(path, cache)
+        return cls(folder)
+
     def environment(self, **more: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         home = {"HOME": str(self.folder / "home"), "XDG_CACHE_HOME": str(self.folder / "cache")}
@@ -152,18 +163,7 @@ def demo_fleet(demo_server: DemoServer) -> list[Seen]:
 
 @pytest.fixture
 def bench(tmp_path: Path, derived: list[Path]) -> Bench:
-    return bench_in(tmp_path, derived)
-
-
-def bench_in(folder: Path, derived: list[Path]) -> Bench:
-    """A bench in this folder, with what is `derived` in its cache."""
-    (folder / "home").mkdir()
-    cache = folder / "cache" / "aws-scanner"
-    cache.mkdir(parents=True)
-    for path in derived:
-        if path.exists():
-            shutil.copy(path, cache)
-    return Bench(folder)
+    return Bench.in_folder(tmp_path, derived)
 
 
 @pytest.fixture

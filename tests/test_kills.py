@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import bench_in
+from tests.conftest import Bench
 from tests.kills import VICTIMS, Kills, Victims, victims
 
 _EACH = 5  # 20 in all; `make reliability` tries 200 others
@@ -17,7 +17,7 @@ _EACH = 5  # 20 in all; `make reliability` tries 200 others
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory: pytest.TempPathFactory, derived: list[Path]) -> Iterator[Victims]:
     """A fake AWS and an undisturbed scan of it."""
-    with victims(bench_in(tmp_path_factory.mktemp("kills"), derived)) as found:
+    with victims(Bench.in_folder(tmp_path_factory.mktemp("kills"), derived)) as found:
         yield found
 
 
