@@ -19,6 +19,7 @@ from scanner.store.sorter import FAN_IN, Keyed, Sorter, lines_of, merge_sorted, 
 
 SHARD_FORMAT = 1
 _FRAME_HEAD_BYTES = 18
+
 SortKey = tuple[str, str, str, str, str]
 
 

@@ -18,8 +18,9 @@ from scanner.errors import SnapshotError
 
 FAN_IN = 64  # files merged at once: more would cost memory (a window each) and file handles
 LINE_MAX_BYTES = 64 << 20
+_PIECE = 1 << 14  # bytes read at once of each
 _SPILL_BYTES = 8 << 20
-_WINDOW_LOG = 18
+_WINDOW_LOG = 17
 
 Row = dict[str, Any]
 Key = Callable[[Row], tuple[str, ...]]
@@ -104,8 +105,8 @@ def _merged(sources: list[Iterator[bytes]], key: Key) -> Iterator[Keyed]:
 def lines_of(path: Path) -> Iterator[bytes]:
     """The lines of a compressed file of ours. Raises SnapshotError where it cannot be read."""
     try:
-        with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as packed:
-            reader = io.BufferedReader(packed, 1 << 16)
+        with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw, _PIECE) as packed:
+            reader = io.BufferedReader(packed, _PIECE)
             while line := reader.readline(LINE_MAX_BYTES):
                 if len(line) == LINE_MAX_BYTES:
                     raise SnapshotError(f"{path}: a line is longer than {LINE_MAX_BYTES >> 20} MiB")
