@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+_PATIENCE_S = 60.0  # a machine may be busy; what is over ends the wait at once
 _LISTENING = "0A"  # of /proc/net/tcp
 
 
@@ -15,22 +17,37 @@ def session(leader: int) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
-                if os.getsid(int(entry.name)) == leader and state not in "ZX":
+                if os.getsid(int(entry.name)) == leader and _is_alive(entry):
                     found.append(int(entry.name))
             except OSError:
                 continue
     return found
 
 
-def is_over(leader: int, patience_s: float = 30.0) -> bool:
+def is_over(leader: int) -> bool:
     """Whether all processes of a session end by themselves: the last of them hear of the end through closed pipes."""
-    deadline = time.monotonic() + patience_s
-    while session(leader):
+    return _comes_true(lambda: not session(leader))
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process ends by itself; one that ended and that nobody has asked about yet is still listed."""
+    return _comes_true(lambda: not _is_alive(Path(f"/proc/{pid}")))
+
+
+def _comes_true(found: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not found():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True
+
+
+def _is_alive(entry: Path) -> bool:
+    try:
+        return (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def owner_of(port: int) -> int:

@@ -12,6 +12,7 @@ from scanner.demo import DemoServer
 from scanner.demo.truth import Seen
 from scanner.store.snapshots import load_snapshot
 from tests.conftest import Bench, records
+from tests.processes import is_gone
 from tests.test_picture import words_of
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
@@ -85,11 +86,7 @@ def test_the_server_goes_with_its_parent() -> None:
     pid = int(parent.stdout.readline())
     os.kill(parent.pid, signal.SIGKILL)
     parent.communicate()
-    for _ in range(200):
-        if not os.path.exists(f"/proc/{pid}"):
-            break
-        signal.sigtimedwait([], 0.05)
-    assert not os.path.exists(f"/proc/{pid}")
+    assert is_gone(pid)
 
 
 def test_a_demo_without_its_profile_is_refused_before_a_fleet_is_seeded(bench: Bench) -> None:

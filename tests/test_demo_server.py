@@ -202,6 +202,6 @@ def _nobody_listens(url: str) -> bool:
         except ConnectionRefusedError:
             return True
         except OSError:
-            continue  # the server went while it was answering
+            pass  # the server went while it was answering
         time.sleep(0.1)
     return False

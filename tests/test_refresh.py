@@ -9,7 +9,7 @@ import select
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 import orjson
 
 from scanner.fakeaws import FakeAws, Fleet, Rule
+from scanner.fakeaws.server import Asked
 from tests.conftest import Bench
 from tests.processes import is_over
 
@@ -141,15 +142,21 @@ def test_ctrl_c_between_passes_exits_130_with_the_last_pass_kept_and_no_process_
 
 
 def test_ctrl_c_within_a_pass_keeps_the_pass_before_as_the_latest(bench: Bench, fake: Start) -> None:
-    server = fake(Fleet(items=40, page_size=2), latency_s=0.02)
-    with _refreshing(bench, bench.profile(server.url, **ONE)) as process:
+    armed, heard, over = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(asked: Asked) -> None:
+        if armed.is_set() and asked.service != "sts":
+            heard.set()
+            over.wait()
+
+    with _refreshing(bench, bench.profile(fake(Fleet(items=2), on_call=hold).url, **ONE)) as process:
         _line(process, "pass 1: COMPLETE")
-        whole, asked = bench.snapshot().path, sum(server.calls.values())
-        while sum(server.calls.values()) < asked + 10:
-            assert process.poll() is None
-            time.sleep(0.02)
+        whole = bench.snapshot().path
+        armed.set()
+        assert heard.wait(120)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
+        over.set()
         assert process.returncode == 143, errors
         assert is_over(process.pid)
     assert _snapshots(bench) == [whole]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scanner.fakeaws import FakeAws, Fleet
-from scanner.fakeaws.server import Answer, Raw
+from scanner.fakeaws.server import Answer, Asked, Raw
 from tests.conftest import Bench
 from tests.processes import is_over, session
 from tests.terminal import Terminal, screen
@@ -22,8 +22,14 @@ BAR = re.compile(r"\d+%(\|.*\|)? [\d,]+/[\d,]+ cells \d\d:\d\d<")
 DOING = r"resources, [\d,]+ calls.*, (global|us-east-1|eu-west-1): \w+ \w+"
 
 
-def _slow(fake: Start) -> FakeAws:
-    return fake(Fleet(items=12, page_size=3), latency_s=0.08)
+def _slow(fake: Start, go: threading.Event) -> FakeAws:
+    """An AWS that takes its time, and answers one call only when it is told to: until then no scan of it ends."""
+
+    def hold(asked: Asked) -> None:
+        if asked.operation == "list_roles":
+            go.wait(120)
+
+    return fake(Fleet(items=12, page_size=3), latency_s=0.08, on_call=hold)
 
 
 def _scan(bench: Bench, url: str, *more: object, **environment: str) -> tuple[list[str], dict[str, str]]:
@@ -39,10 +45,12 @@ def _bars(rows: list[str]) -> list[str]:
 def test_a_bar_without_colours_tells_how_far_a_scan_is_and_leaves_no_trace(
     bench: Bench, fake: Start, tmp_path: Path
 ) -> None:
-    command, environment = _scan(bench, _slow(fake).url, NO_COLOR="1")
+    go = threading.Event()
+    command, environment = _scan(bench, _slow(fake, go).url, NO_COLOR="1")
     with (tmp_path / "stdout").open("wb") as stdout:
         terminal = Terminal(command, bench.folder, environment, 140, stdout)
         terminal.wait_for(BAR.pattern + ".*" + DOING)
+        go.set()
         assert terminal.end() == 0, terminal.text
     assert _bars(screen(terminal.text, 140)) == []
     assert "\x1b" not in terminal.text
@@ -50,7 +58,8 @@ def test_a_bar_without_colours_tells_how_far_a_scan_is_and_leaves_no_trace(
 
 
 def test_a_bar_fits_its_terminal_when_that_is_resized(bench: Bench, fake: Start) -> None:
-    command, environment = _scan(bench, _slow(fake).url)
+    go = threading.Event()
+    command, environment = _scan(bench, _slow(fake, go).url)
     terminal = Terminal(command, bench.folder, environment, 140)
     terminal.wait_for(r"%\|.*\| [\d,]+/")
     terminal.resize(60)
@@ -61,6 +70,7 @@ def test_a_bar_fits_its_terminal_when_that_is_resized(bench: Bench, fake: Start)
     drawn = [part for part in terminal.text[before:].split("\r") if BAR.search(part)]
     terminal.resize(140)
     terminal.wait_for(r"%\|.*\| [\d,]+/", len(terminal.text))
+    go.set()
     assert terminal.end() == 0, terminal.text
     assert len(drawn) >= 3
     assert max(map(len, drawn)) < 60
@@ -68,11 +78,13 @@ def test_a_bar_fits_its_terminal_when_that_is_resized(bench: Bench, fake: Start)
 
 
 def test_ctrl_c_keeps_what_was_finished_and_leaves_a_clean_line_and_no_process(bench: Bench, fake: Start) -> None:
-    command, environment = _scan(bench, _slow(fake).url)
+    go = threading.Event()
+    command, environment = _scan(bench, _slow(fake, go).url)
     terminal = Terminal(command, bench.folder, environment)
     terminal.wait_for(BAR.pattern + ".*" + DOING)
     terminal.type(b"\x03")
     assert terminal.end() == 130, terminal.text
+    go.set()
     assert is_over(terminal.process.pid)
     assert _bars(screen(terminal.text, 120)) == []
     assert "stopping; what was finished is being written" in terminal.text
