@@ -11,19 +11,25 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
+from bench.accounts import REGIONS as ACCOUNT_REGIONS
+from bench.accounts import Figures, many_accounts
 from scanner.catalog import models
 from scanner.fakeaws import FakeAws
+from tests import canaries
 from tests.conftest import Bench
 from tests.faultmatrix import LISTS, MORE_LISTS, ORACLE, REGIONS, Matrix, exit_code_of
 from tests.flaky import SHARE, Flaky
+from tests.kills import run_kills
 
 PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 SEEDS = 10
 KILLS = 200
 KILL_SEED = 1
+MANY = 200
+CEILING_MB = 256
+GROWTH_MB = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +98,6 @@ def chance(folder: Path) -> Iterator[Figure]:
 
 def kills(folder: Path) -> Iterator[Figure]:
     """Kills"""
-    from tests.kills import run_kills
-
     found = run_kills(KILLS, KILL_SEED, folder)
     yield Figure("kills (SIGKILL of workers, parents, fork servers at seeded moments)", found.tried.total(), KILLS)
     yield Figure("kills survived: the scan, or the next one, has the same bytes", found.survived, KILLS)
@@ -104,8 +108,6 @@ def kills(folder: Path) -> Iterator[Figure]:
 
 def secrets(folder: Path) -> Iterator[Figure]:
     """Secrets"""
-    from tests import canaries
-
     bench = Bench.in_folder(folder, [])
     with canaries.TellingAws() as server:
         profile = bench.profile(server.url, accounts=canaries.accounts(), services=canaries.SERVICES)
@@ -117,14 +119,24 @@ def secrets(folder: Path) -> Iterator[Figure]:
     yield Figure("mutating calls", mutating, 0)
 
 
-# A check, and the module of tests that it lives on: without that module there is no such check.
-_MENU: tuple[tuple[Check, str], ...] = (
-    (matrix, "tests.faultmatrix"),
-    (chance, "tests.flaky"),
-    (kills, "tests.kills"),
-    (secrets, "tests.canaries"),
-)
-CHECKS: dict[str, Check] = {check.__name__: check for check, needed in _MENU if find_spec(needed)}
+def accounts(folder: Path) -> Iterator[Figure]:
+    """Many accounts"""
+    few, many = (many_accounts(count, folder / str(count)) for count in (MANY // 10, MANY))
+    _say(f"{few}\n{many}")
+    yield Figure("accounts", MANY)
+    yield Figure("regions of each", len(ACCOUNT_REGIONS))
+    yield Figure("cells", many.cells)
+    yield Figure("cells without an answer", many.cells - many.answered, 0)
+    yield Figure(f"processes that took over {CEILING_MB} MB", sum(mb > CEILING_MB for mb in _memory(many)), 0)
+    grown = sum(large - small > GROWTH_MB for small, large in zip(_memory(few), _memory(many), strict=True))
+    yield Figure(f"processes that took {GROWTH_MB} MB more than for {MANY // 10} accounts", grown, 0)
+
+
+def _memory(figures: Figures) -> tuple[float, float]:
+    return figures.parent_mb, figures.workers_mb
+
+
+CHECKS: dict[str, Check] = {check.__name__: check for check in (matrix, chance, kills, secrets, accounts)}
 
 
 def page(found: dict[str, list[Figure]]) -> str:
