@@ -14,16 +14,16 @@ _BUCKET_KEYS = frozenset({"operations", "rate_per_s", "burst"})
 _SOURCE = "https://docs.aws.amazon.com/"
 
 
-def problems(services: frozenset[str], text: str | None = None) -> list[str]:
-    """What is wrong with limits.yaml (or `text`). `services`: those that are called, each of which must be in it."""
+def problems(text: str | None = None) -> list[str]:
+    """What is wrong with limits.yaml (or `text`). A service that is not in it keeps to the default."""
     try:
         said = read(PATH.read_text(encoding="utf-8") if text is None else text)
     except YamlProblem as problem:
         return [f"{PATH.name}:{problem.line}:{problem.column}: {problem.message}"]
-    return [f"{PATH.name}: {one}" for one in _problems(said, services)]
+    return [f"{PATH.name}: {one}" for one in _problems(said)]
 
 
-def _problems(said: Mapping[str, Any], services: frozenset[str]) -> Iterator[str]:
+def _problems(said: Mapping[str, Any]) -> Iterator[str]:
     documented, none = said.get("services") or {}, said.get("none") or []
     yield from _numbers("default", said.get("default") or {}, whole=True)
     for service, one in documented.items():
@@ -33,8 +33,6 @@ def _problems(said: Mapping[str, Any], services: frozenset[str]) -> Iterator[str
             yield f"none: botocore has no service {service!r}"
         if service in documented:
             yield f"none: {service} has a budget above"
-    for service in sorted(services - set(documented) - set(none)):
-        yield f"{service} is called, and is neither under `services` nor under `none`"
 
 
 def _service(service: str, said: Mapping[str, Any]) -> Iterator[str]:

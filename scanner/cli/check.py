@@ -23,14 +23,12 @@ CATALOG_DIRS = Annotated[
 def run(catalog_dirs: CATALOG_DIRS = None) -> None:
     """Entry of `aws-scanner check`."""
     from scanner.aws.limits_check import problems
-    from scanner.catalog import load_catalog
     from scanner.catalog.check import check
 
     folders = folders_of(catalog_dirs)
     result = check(folders)
     if not result.problems:
-        # Those of a catalog of one's own need no budget: the default holds.
-        result.problems.extend(problems(frozenset(service for service, _ in load_catalog().operations())))
+        result.problems.extend(problems())
     for problem in result.problems:
         say(problem, err=True)
     for note in result.notes:
