@@ -114,7 +114,7 @@ def test_limits_of_a_profile_that_cannot_be_are_refused_with_their_place(tmp_pat
 _TAKES = """
 import sys, time
 from scanner.aws.limiter import Limiter
-from scanner.aws.limits import Budget, read
+from scanner.aws.limits import Budget
 from scanner.aws.pace import slot_of
 limiter = Limiter(Budget(50, 10), slot_of(sys.argv[1], "1", "a"))
 print(time.monotonic(), flush=True)
