@@ -35,7 +35,7 @@ def scan(bench: Bench, server: FakeAws, accounts: Any, **settings: Any) -> tuple
     """Scan one small service in one region; exit code, manifest and stderr."""
     small = {"services": ["sqs"], "regions": ["us-east-1"], "execution": {"executor": "serial"}, **settings}
     done = bench.here("scan", bench.profile(server.url, accounts=accounts, **small), "--no-cache")
-    return done.returncode, dict(bench.snapshot().manifest), done.stderr
+    return done.returncode, bench.snapshot().manifest, done.stderr
 
 
 def lines(manifest: Mapping[str, Any]) -> dict[str, tuple[str, str]]:

@@ -20,7 +20,7 @@ def scan(bench: Bench, server: FakeAws, *options: str, **settings: Any) -> tuple
     said = {"services": ["sqs"], "execution": SERIAL, **settings}
     done = bench.here("scan", bench.profile(server.url, **said), *options)
     assert "Traceback" not in done.stderr
-    return done.returncode, dict(bench.snapshot().manifest)
+    return done.returncode, bench.snapshot().manifest
 
 
 @pytest.mark.parametrize(
