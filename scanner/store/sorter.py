@@ -40,7 +40,8 @@ class Sorter:
 
     def add(self, row: Row) -> None:
         """Take one row. Raises OSError where the disk refuses."""
-        keyed = (self._key(row), orjson.dumps(row))
+        # A copy: what orjson returns keeps the 8 KiB that it was written into from being used again.
+        keyed = (self._key(row), bytes(memoryview(orjson.dumps(row))))
         with self._lock:
             self._rows.append(keyed)
             self.count += 1
