@@ -25,7 +25,7 @@ from scanner.routes import Told, manifest_of, routed
 from scanner.store.cache import Cache
 from scanner.store.journal import Journal
 from scanner.store.snapshots import Snapshot
-from scanner.worker import Workers, WorkSpec
+from scanner.worker import WorkSpec
 
 ALL = Part()
 
@@ -168,7 +168,7 @@ def _execute(
     if units:
         with KeyDesk(run.access.other_keys) as desk:
             jobs = _jobs(units, run, desk)
-            yield from spread(jobs, Workers(spec), slots=slots, tell=hooks.hear)
+            yield from spread(jobs, spec, slots=slots, tell=hooks.hear)
 
 
 def _jobs(units: list[Unit], run: Run, desk: Desk) -> Iterator[Job]:

@@ -37,7 +37,7 @@ _JOBS_A_COLLECTION = 8  # 20 ms each
 
 @dataclass(frozen=True, slots=True)
 class WorkSpec:
-    """What every worker of a scan is told once. `scratch`: the folder of the scan's shards."""
+    """What every worker of a scan is told once; called, it makes one. `scratch`: the folder of the scan's shards."""
 
     door: DoorSettings
     scratch: str
@@ -49,6 +49,10 @@ class WorkSpec:
     include_sensitive: bool = False
     memory_mb: int = 1024  # what a worker may take
 
+    def __call__(self) -> Worker:
+        """A worker, in this process."""
+        return Worker(self)
+
     def key(self, unit: Unit) -> str:
         """The unit's cache key under this scan's circumstances."""
         return unit_key(unit, **dict(self.key_parts))
@@ -56,22 +60,6 @@ class WorkSpec:
     def shard_path(self, unit: Unit) -> Path:
         """Where the unit's shard goes."""
         return Path(self.scratch) / f"{unit.name}.jsonl.zst"
-
-
-@dataclass(frozen=True, slots=True)
-class Workers:
-    """Makes the workers of a scan, each in its own process."""
-
-    spec: WorkSpec
-
-    @property
-    def memory_mb(self) -> int:
-        """What each may take."""
-        return self.spec.memory_mb
-
-    def __call__(self) -> Worker:
-        """A worker, for this process."""
-        return Worker(self.spec)
 
 
 class _UnitRun:
