@@ -57,7 +57,7 @@ def plan_of(
     """The plan as the journal keeps it. `said`: what of the manifest is known to the caller alone."""
     profile, catalog, units = loaded.profile, loaded.catalog, tuple(units)
     expected = [one.model_dump(mode="json") for one in profile.expect]
-    actions = actions_of(catalog)
+    actions = actions_of(catalog, {unit.service for unit in units})
     told = {
         "manifest": {**_manifest(loaded, access, units), "asides": _asides(access, actions), **said},
         "actions": actions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scanner.aws.regions import SOURCES
@@ -19,10 +19,11 @@ _HARMLESS = ("List", "Describe")
 Actions = Mapping[str, Sequence[str]]  # "s3 list_buckets" -> s3:ListAllMyBuckets
 
 
-def actions_of(catalog: Catalog) -> dict[str, list[str]]:
-    """The IAM actions of each call that a scan may make, the program's own among them."""
+def actions_of(catalog: Catalog, services: Collection[str] | None = None) -> dict[str, list[str]]:
+    """The IAM actions of each call that a scan of these services (None: all) may make, the program's own among them."""
     found: dict[str, dict[str, None]] = {}
-    for call in (GET_RESOURCES, *SOURCES, *(call for kind in catalog.types for call in kind.calls)):
+    kinds = (kind for kind in catalog.types if services is None or kind.service in services)
+    for call in (GET_RESOURCES, *SOURCES, *(call for kind in kinds for call in kind.calls)):
         found.setdefault(f"{call.service} {call.operation}", {}).update(dict.fromkeys(call.iam))
     return {call: list(actions) for call, actions in found.items()}
 

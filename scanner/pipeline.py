@@ -83,7 +83,7 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None, part: Part = ALL) ->
     hooks = hooks or Hooks()
     listen(hooks.wanted, hooks.hear)
     profile, catalog = loaded.profile, loaded.catalog
-    door = means.door_settings(loaded, lambda text: hooks.on_note(Note("WARNING", text)))
+    door = means.door_settings(loaded, lambda text: hooks.on_note(Note("INFO", text)))
     means.check_reports_folder(loaded)
     cache = means.open_cache(loaded, hooks.warn)
     earlier = find_earlier(means.reports_folder(loaded), loaded, part.share, hooks.warn) if part.resume else None

@@ -83,12 +83,12 @@ def _handler(liar: Liar) -> type[BaseHTTPRequestHandler]:
 
 def send(handler: BaseHTTPRequestHandler, answer: Answer, length: int | None = None) -> None:
     """The answer as it should be, but perhaps for its length."""
-    status, kind, body = answer
-    handler.send_response_only(status)
-    handler.send_header("Content-Type", kind)
-    handler.send_header("Content-Length", str(len(body) if length is None else length))
+    handler.send_response_only(answer.status)
+    for name, value in (("Content-Type", answer.kind), *answer.headers):
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(answer.body) if length is None else length))
     handler.end_headers()
-    handler.wfile.write(body)
+    handler.wfile.write(answer.body)
     handler.wfile.flush()
 
 
@@ -96,24 +96,24 @@ def saying(change: Callable[[bytes], bytes], kind: str = "") -> Lie:
     """A lie in the body."""
 
     def lie(handler: BaseHTTPRequestHandler, answer: Answer, _: threading.Event) -> None:
-        send(handler, (200, kind or answer[1], change(answer[2])))
+        send(handler, Answer(200, kind or answer.kind, change(answer.body)))
 
     return lie
 
 
 def cut_short(handler: BaseHTTPRequestHandler, answer: Answer, _: threading.Event) -> None:
     """Ends before its Content-Length."""
-    send(handler, answer, len(answer[2]) + 500)
+    send(handler, answer, len(answer.body) + 500)
     handler.close_connection = True
 
 
 def cut_chunk(handler: BaseHTTPRequestHandler, answer: Answer, _: threading.Event) -> None:
     """Ends in the middle of a chunk."""
     handler.send_response_only(200)
-    handler.send_header("Content-Type", answer[1])
+    handler.send_header("Content-Type", answer.kind)
     handler.send_header("Transfer-Encoding", "chunked")
     handler.end_headers()
-    handler.wfile.write(b"%x\r\n" % (len(answer[2]) + 500) + answer[2])
+    handler.wfile.write(b"%x\r\n" % (len(answer.body) + 500) + answer.body)
     handler.close_connection = True
 
 
@@ -140,7 +140,7 @@ def dripping(head: bool, close: bool = False) -> Lie:
             handler.send_header("Content-Length", "1000000")
             handler.send_header("Connection", "close" if close else "keep-alive")
             handler.end_headers()
-        begun = b"HTTP/1.1 200 OK\r\nX-Slow: " if head else answer[2][:20]
+        begun = b"HTTP/1.1 200 OK\r\nX-Slow: " if head else answer.body[:20]
         for byte in begun + b"x" * 6000:
             handler.wfile.write(bytes([byte]))
             handler.wfile.flush()

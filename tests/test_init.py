@@ -54,7 +54,7 @@ def test_every_option_is_in_the_profile(bench: Bench) -> None:
         "--tag", "Owner",
     )  # fmt: skip
     account = profile.accounts[0]
-    assert (account.id, account.role_arn, account.source_profile) == ("111122223333", ROLE, "base")
+    assert (account.id, [one.arn for one in account.roles], account.source_profile) == ("111122223333", [ROLE], "base")
     assert profile.regions == ["eu-*", "us-east-1", "!eu-south-*"]
     assert profile.services == ["ec2", "s3", "AWS::RDS::DBInstance"]
     assert profile.tags == [TagFilter(("Env",), ("a", "b=c")), TagFilter(("Owner",), ())]
@@ -203,7 +203,7 @@ def test_on_a_terminal_it_asks(bench: Bench) -> None:
     assert process.wait(30) == 0, said
     os.close(parent)
     profile = load_profile(bench.folder / "config/asked.yaml").profile
-    assert (profile.accounts[0].role_arn, profile.accounts[0].source_profile) == (ROLE, "base")
+    assert ([one.arn for one in profile.accounts[0].roles], profile.accounts[0].source_profile) == ([ROLE], "base")
     assert (profile.regions, profile.services) == (["us-*"], ["*"])
     assert profile.tags == [TagFilter(("Env",), ("prod",))]
 

@@ -10,10 +10,11 @@ from typing import Any
 import orjson
 import pytest
 
+from scanner.fakeaws.server import Answer
 from scanner.model import Cell, Outcome
 from scanner.store.shards import ShardWriter, open_shard
 from tests.conftest import Bench, records
-from tests.liars import Liar, Lie, cut_chunk, cut_short, outcomes, reset, saying
+from tests.liars import Liar, Lie, cut_chunk, cut_short, outcomes, reset, saying, send
 
 # One list call of each protocol: ec2, query, json, rest-json, rest-xml, and the tagging API.
 LISTS = {
@@ -239,9 +240,7 @@ def test_an_error_of_s3_with_status_200_is_an_error(bench: Bench) -> None:
 
 def test_a_web_page_of_a_proxy_with_403_is_no_denial(bench: Bench) -> None:
     def blocked(handler: Any, answer: Any, stopped: Any) -> None:
-        from tests.liars import send
-
-        send(handler, (403, "text/html", HTML))
+        send(handler, Answer(403, "text/html", HTML))
 
     with Liar(blocked, [*LISTS, TAGGING]) as liar:
         assert _scan(bench, liar) == 3

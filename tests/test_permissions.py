@@ -14,12 +14,12 @@ from botocore.exceptions import ClientError
 
 from scanner.aws.denials import refusal_of
 from scanner.aws.outcomes import verdict
-from scanner.catalog import Call, load_catalog
+from scanner.catalog import Call, Catalog, load_catalog
 from scanner.collectors.tagging import GET_RESOURCES
 from scanner.fakeaws import FakeAws, Fleet, Rule
 from scanner.formats import get
 from scanner.model import Cell, Outcome
-from scanner.permissions import NOT_IN_CATALOG, permissions_of
+from scanner.permissions import NOT_IN_CATALOG, Refusals, actions_of, permissions_of
 from scanner.store.snapshots import Snapshot
 from tests.builders import write_snapshot
 from tests.conftest import Bench
@@ -164,25 +164,28 @@ def _cell(*refusals: tuple[str, str], service: str = "s3", call: str = "list_buc
     return Cell(ACCOUNT, "us-east-1", service, "s3:bucket", call, Outcome.DENIED, refusals=refusals)
 
 
+def _told(cells: list[Cell], catalog: Catalog) -> dict[str, Any]:
+    refusals = Refusals(actions_of(catalog))
+    return permissions_of((cell.account_id, *one) for cell in cells for one in refusals.of(cell))
+
+
 def test_the_catalogs_action_stands_where_aws_names_none_and_aws_own_word_where_it_does() -> None:
     catalog = load_catalog()
-    plain = permissions_of([_cell(("", ""))], catalog)
+    plain = _told([_cell(("", ""))], catalog)
     assert plain == {"missing": {ACCOUNT: ["s3:ListAllMyBuckets"]}, "blocked": []}
-    other = permissions_of([_cell(("s3:getbucketpolicy", "")), _cell(("s3:ListStorageLensGroups", ""))], catalog)
+    other = _told([_cell(("s3:getbucketpolicy", "")), _cell(("s3:ListStorageLensGroups", ""))], catalog)
     assert other == {"missing": {ACCOUNT: ["s3:GetBucketPolicy", "s3:ListStorageLensGroups"]}, "blocked": []}
 
 
 @pytest.mark.parametrize("named", ["iam:CreateUser", "s3:PutBucketPolicy", "s3:GetObject", "kms:Decrypt"])
 def test_an_action_that_might_do_harm_is_never_put_into_a_policy_on_the_word_of_an_answer(named: str) -> None:
-    found = permissions_of([_cell((named, ""))], load_catalog())
+    found = _told([_cell((named, ""))], load_catalog())
     assert found == {"missing": {}, "blocked": [{"account_id": ACCOUNT, "action": named, "by": NOT_IN_CATALOG}]}
 
 
 def test_what_others_forbid_is_told_apart_in_every_place(tmp_path: Path) -> None:
     by = "service control policy"
-    found = permissions_of(
-        [_cell(("s3:ListAllMyBuckets", by)), _cell(("", by), call="get_bucket_policy")], load_catalog()
-    )
+    found = _told([_cell(("s3:ListAllMyBuckets", by)), _cell(("", by), call="get_bucket_policy")], load_catalog())
     blocked = [
         {"account_id": ACCOUNT, "action": one, "by": by} for one in ("s3:GetBucketPolicy", "s3:ListAllMyBuckets")
     ]

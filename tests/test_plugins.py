@@ -30,12 +30,14 @@ def judge(words):
 """
 _EXECUTOR = """
 NAME = "mine"
+from dataclasses import replace
 from scanner.model import Shard
 def run(jobs, make_worker, *, slots, tell):
     for job in jobs:
-        done = []
-        make_worker().do(job, lambda said: done.append(said) if isinstance(said, Shard) else tell(said))
-        yield from done[:KEPT]
+        done, mine = [], replace(job, units=job.units[:KEPT])
+        if mine.units:
+            make_worker().do(mine, lambda said: done.append(said) if isinstance(said, Shard) else tell(said))
+        yield from done
 """
 _YAML = """
 service: ivs

@@ -10,7 +10,7 @@ from tests.conftest import Bench
 
 Start = Callable[..., FakeAws]
 
-_ON_SMALL = 'mount -t tmpfs -o size=40k none small && "$@"; code=$?; cp small/test/*/manifest.json .; exit $code'
+_ON_SMALL = 'mount -t tmpfs -o size=60k none small && "$@"; code=$?; cp small/test/*/manifest.json .; exit $code'
 
 
 def test_a_full_reports_disk_is_a_gap_that_says_so(bench: Bench, fake: Start) -> None:

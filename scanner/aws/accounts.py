@@ -63,8 +63,8 @@ class Entrance:
     to STS, so that hundreds of accounts share its pace and connections."""
 
     def __init__(self, settings: DoorSettings, allowed: AllowList) -> None:
-        self._settings = settings
-        self._clients = Clients(settings, allowed)
+        self._settings, self._allowed = settings, allowed
+        self._made: Clients | None = None
         self._sources: dict[str | None, ChainKeys] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._lock = threading.Lock()
@@ -122,9 +122,15 @@ class Entrance:
         with self._lock:
             return self._sources.setdefault(name, ChainKeys(log_in, name))
 
+    def _clients(self) -> Clients:
+        # Not before it is needed: a broken AWS configuration is told as what keeps an account out.
+        with self._lock:
+            self._made = self._made or Clients(self._settings, self._allowed)
+            return self._made
+
     def _lane_in(self, region: str) -> LaneOf:
         def lane_of(keys: Keys) -> Lane:
-            client = self._clients.get(keys, region, "sts")
+            client = self._clients().get(keys, region, "sts")
             with self._lock:
                 return self._lanes.setdefault((keys.access_key, region), Lane(client, self._settings))
 

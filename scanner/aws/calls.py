@@ -24,7 +24,7 @@ from scanner.aws.patience import Patience
 from scanner.aws.settings import DoorSettings
 from scanner.aws.traces import Attempt, tracer_for
 from scanner.catalog.spec import Call
-from scanner.errors import GapError
+from scanner.errors import GapError, ReadOnlyViolation
 from scanner.model import CallStats, Outcome, Unit
 
 Page = dict[str, Any]
@@ -220,6 +220,8 @@ class Lane:
         with Deadline(asked.due or asked.cell_due) as deadline:
             try:
                 page: Page = self._method(call.operation)(params)
+            except ReadOnlyViolation:
+                raise  # no failure of AWS's
             except _FAILURES as error:
                 if deadline.is_over:
                     raise self._too_late(asked) from None

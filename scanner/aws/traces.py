@@ -163,9 +163,8 @@ class _Watched:
         self._say(request, started, what, *fields)
         return answer
 
-    def close(self) -> None:
-        """Close the session's connections."""
-        self._session.close()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
 
     def _say(self, request: Any, started: float, what: str, *fields: Field) -> None:
         duration_ms = _ms(time.monotonic() - started)

@@ -15,7 +15,7 @@ import zstandard
 from scanner.errors import SnapshotError
 from scanner.model import Cell
 from scanner.store.files import atomic_write
-from scanner.store.sorter import Sorter
+from scanner.store.sorter import LINE_MAX_BYTES, Sorter
 from scanner.store.streams import stream_records
 
 _SPILL_BYTES = 1 << 20
@@ -89,11 +89,11 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def _bounded(file: BinaryIO) -> Iterator[bytes]:
     left = _MAX_BYTES
-    while left > 0 and (line := file.readline(left)):
-        left -= len(line)
+    while left > 0 and (line := file.readline(LINE_MAX_BYTES)):
+        left = left - len(line) if len(line) < LINE_MAX_BYTES else 0
         yield line
     if left <= 0:
-        raise ValueError(f"it is larger than {_MAX_BYTES >> 20} MiB without a ledger of its own")
+        raise ValueError(f"it is larger than {_MAX_BYTES >> 20} MiB, which no scan writes")
 
 
 def _head_of(lines: list[bytes]) -> dict[str, Any] | None:
