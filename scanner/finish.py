@@ -24,7 +24,7 @@ from scanner.store.journal import PLAN, SHARDS, Journal, Plan
 from scanner.store.ledger import LedgerWriter, Manifest
 from scanner.store.locks import lock_folder
 from scanner.store.shards import ShardHead, cached
-from scanner.store.snapshots import MANIFEST, Snapshot, load_snapshot, point_latest
+from scanner.store.snapshots import MANIFEST, Snapshot, load_snapshot, point_latest, started_second
 
 KILLED = "killed"  # in the manifest's `interrupted`, beside the names of signals
 
@@ -59,15 +59,15 @@ def finish_stopped(folder: Path) -> Snapshot:
     if lock is None:
         raise SnapshotError(f"{folder}: this scan is still under way, in another process")
     try:
-        return _write_all(folder, Journal(folder), is_newest=_is_newest(folder))
+        return _write_all(folder, Journal(folder), is_newest=is_newest(folder))
     finally:
         lock.release()
 
 
-def _is_newest(folder: Path) -> bool:
+def is_newest(folder: Path) -> bool:
     """Whether no later scan of the profile has ended meanwhile."""
     try:
-        return load_snapshot(folder.parent).path.name <= folder.name
+        return started_second(load_snapshot(folder.parent).path) <= started_second(folder)
     except SnapshotError:
         return True
 

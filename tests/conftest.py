@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +28,11 @@ from scanner.demo import DemoServer
 from scanner.demo.truth import Seen, inventory
 from scanner.fakeaws import FakeAws
 from scanner.store.snapshots import Snapshot, load_snapshot
+
+# In the background, or under nohup, these are ignored, and so they would be by all that tests start and signal.
+for _signum in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_signum) is signal.SIG_IGN:
+        signal.signal(_signum, signal.SIG_DFL)
 
 # Some containers have it: each of the hundreds of processes that tests start would compile the whole program anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -226,7 +226,7 @@ def test_aws_profile_and_aws_region_are_enough_and_the_region_limits_nothing(ben
 def test_aws_region_says_in_which_partition_the_credentials_are(bench: Bench, fake: Start) -> None:
     server = fake(Fleet(items=1))
     scan(bench, server, "-s", "sqs", AWS_REGION="cn-northwest-1")
-    assert [region for _, region, service, _ in server.calls if service == "sts"] == ["cn-north-1"]
+    assert [region for _, region, service, _ in server.calls if service == "sts"] == ["cn-northwest-1"]
 
 
 def test_an_aws_profile_may_be_a_role_that_botocore_assumes(bench: Bench, fake: Start) -> None:

@@ -33,6 +33,7 @@ def test_a_manifest_says_which_types_were_asked_for_and_with_a_digest_of_how(ben
     assert _selection(bench, fake(Fleet(items=1)), services=["ecs:service"], enrich="none") == {
         "tags": [],
         "filters": {},
+        "include_sensitive": False,
         "services": ["ecs:service"],
         "regions": ["us-east-1", "eu-west-1"],
         "collector": "auto",

@@ -15,7 +15,7 @@ Examples:
   aws-scanner scan prod -q -o inventory.csv   for cron: the exit code speaks
   aws-scanner scan prod --compare --fail-on-change
   aws-scanner scan prod --refresh -i 30       again and again: what changed
-  aws-scanner scan prod --resume              what a killed or incomplete scan left
+  aws-scanner scan prod --resume              what a killed scan left open
   aws-scanner scan prod --shard 3/10          the third tenth, for `merge`
 
 \b
@@ -23,7 +23,7 @@ Exit codes:
   0  complete              1        --min-resources or --fail-on-change
   2  bad profile or command line
   3  something is unknown  4        no usable credentials, nothing was scanned
-  129, 130, 143            interrupted (SIGHUP, SIGINT, SIGTERM); what was finished is kept
+  129, 130, 143            interrupted (HUP, INT, TERM); what was finished is kept
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import orjson
 
 from scanner import manifest as manifests
 from scanner.errors import ProfileError, SnapshotError
-from scanner.finish import write_report
+from scanner.finish import is_newest, write_report
 from scanner.formats.iam_missing import NAMES as IAM_MISSING
 from scanner.merge.cells import Contest
 from scanner.merge.head import head_of, scan_id_of
@@ -54,7 +54,7 @@ def merge(paths: Sequence[Path], output: Path | None, formats: Sequence[str], re
         written = manifests.write_manifest(folder, said, ledger)
     finally:
         scratch.unlink(missing_ok=True)
-    if output is None and _is_newest(folder):
+    if output is None and is_newest(folder):
         point_latest(folder)
     return Snapshot(folder, written)
 
@@ -92,10 +92,3 @@ def _sums(said: dict[str, Any], contest: Contest, counts: Counts) -> dict[str, A
         "exit_code": manifests.EXIT_INCOMPLETE if contest.sums.gaps or said["missing"] else manifests.EXIT_COMPLETE,
     }
     return found | {"exit_code": manifests.gated_exit_code({**said, **found})} | manifests.counted(counts)
-
-
-def _is_newest(folder: Path) -> bool:
-    try:
-        return load_snapshot(folder.parent).path.name <= folder.name
-    except SnapshotError:
-        return True
