@@ -23,7 +23,7 @@ Exit codes:
   0  complete              1        --min-resources or --fail-on-change
   2  bad profile or command line
   3  something is unknown  4        no usable credentials, nothing was scanned
-  129, 130, 143            interrupted (HUP, INT, TERM); what was finished is kept
+  129, 130, 143            stopped by HUP, INT, TERM; what was done is kept
 """
 
 from __future__ import annotations
