@@ -15,7 +15,7 @@ from scanner.means import reports_folder
 from scanner.profile import LoadedProfile
 from scanner.store.journal import PLAN, SHARDS
 from scanner.store.locks import is_busy
-from scanner.store.snapshots import LATEST, MANIFEST, Snapshot, load_snapshot, scan_folders
+from scanner.store.snapshots import LATEST, MANIFEST, Snapshot, load_snapshot, scan_folders, started_second
 
 _TEMPORARY = re.compile(r"\.[\w.-]+\.[0-9]+\.\w+\.tmp")
 _OLD_S = 3600
@@ -119,7 +119,7 @@ def _sweep_shards(folder: Path, newest: Snapshot) -> None:
         if not (shards / PLAN).exists() and not (folder / MANIFEST).exists() and _age_s(shards) > _OLD_S:
             shutil.rmtree(folder)
         return
-    is_its = folder.name < newest.path.name and said.get("scan_id") == folder.name
+    is_its = started_second(folder) <= started_second(newest.path) and said.get("scan_id") == folder.name
     if is_its and _share(said) == _share(newest.manifest):
         (shards / PLAN).unlink(missing_ok=True)
         shutil.rmtree(shards)

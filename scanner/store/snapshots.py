@@ -20,7 +20,6 @@ MANIFEST = "manifest.json"
 RECORDS = "resources.jsonl.zst"
 LATEST = "latest"
 
-_STAMP_LENGTH = 16  # 20261231T235959Z
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SCAN_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _STAMP = len("20260301T100000Z")
@@ -100,13 +99,13 @@ def scan_folders(reports: Path) -> list[Path]:
     except OSError:
         return []
     # Two scans of one second have no order by name.
-    named = ((one.name[:_STAMP], one.lstat().st_mtime_ns, one) for one in found if _SCAN_NAME.fullmatch(one.name))
+    named = ((started_second(one), one.lstat().st_mtime_ns, one) for one in found if _SCAN_NAME.fullmatch(one.name))
     return [one for _, _, one in sorted(named, reverse=True)]
 
 
 def started_second(folder: Path) -> str:
     """The second that a scan's folder is named by: of two in one second, either may be called the newer."""
-    return folder.name[:_STAMP_LENGTH]
+    return folder.name[:_STAMP]
 
 
 def point_latest(folder: Path) -> None:
