@@ -114,21 +114,21 @@ class Bench:
 
     def here(self, *args: object, **environment: str) -> subprocess.CompletedProcess[str]:
         """The same as `run` in this process: a second less, for the many variants of what `run` has shown once."""
-        command, out, err = self.command(*args), io.StringIO(), io.StringIO()
+        command, out, err = self.command(*args), io.BytesIO(), io.BytesIO()
         before, folder, argv = dict(os.environ), Path.cwd(), sys.argv
         try:
             os.environ.clear()
             os.environ.update(self.environment(**environment))
             os.chdir(self.folder)
             sys.argv = ["aws-scanner", *map(str, args)]
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            with contextlib.redirect_stdout(_text(out)), contextlib.redirect_stderr(_text(err)):
                 code = _exit_code()
         finally:
             sys.argv = argv
             os.chdir(folder)
             os.environ.clear()
             os.environ.update(before)
-        return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+        return subprocess.CompletedProcess(command, code, *map(_read, (out, err)))
 
     def snapshot(self) -> Snapshot:
         return load_snapshot(self.folder / "reports" / "test")
@@ -138,6 +138,16 @@ class Bench:
         return [
             (line["region"], line["resource_type"], line["call"], line["outcome"]) for line in ledger if line["gap"]
         ]
+
+
+def _read(raw: io.BytesIO) -> str:
+    return raw.getvalue().decode().replace("\r\n", "\n")  # as subprocess reads text
+
+
+def _text(raw: io.BytesIO) -> io.TextIOWrapper:
+    text = io.TextIOWrapper(raw, encoding="utf-8", newline="", write_through=True)
+    raw.close = lambda: None  # type: ignore[method-assign]  # what was written is read after the stream is gone
+    return text
 
 
 def _exit_code() -> int:

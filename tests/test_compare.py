@@ -26,7 +26,7 @@ SMALL: dict[str, Any] = {**HERE, "services": ["sqs", "ec2:volume"], "regions": [
 
 
 def scan(bench: Bench, *args: object, **settings: Any) -> subprocess.CompletedProcess[str]:
-    return bench.run("scan", bench.folder / "test.yaml", "--no-cache", *args)
+    return bench.here("scan", bench.folder / "test.yaml", "--no-cache", *args)
 
 
 def changes(bench: Bench) -> list[tuple[str, str, str]]:
@@ -171,7 +171,7 @@ def test_a_given_file_without_a_ledger_is_compared_as_far_as_it_goes(bench: Benc
 def test_an_answer_from_the_cache_that_is_older_than_the_baseline_takes_nothing_away(bench: Bench, fake: Start) -> None:
     server = fake(Fleet(items=1))
     profile = bench.profile(server.url, **HERE, services=["sqs"], regions=["us-east-1"])
-    bench.run("scan", profile)
+    bench.here("scan", profile)
     units = bench.folder / "cache" / "aws-scanner" / "units"
     first = bench.snapshot().manifest["ledger"][0]["seen_at"]
     server.become(Fleet(items=2))
@@ -180,7 +180,7 @@ def test_an_answer_from_the_cache_that_is_older_than_the_baseline_takes_nothing_
         if bench.snapshot().manifest["ledger"][0]["seen_at"] > first:
             break
     assert list(units.glob("*.jsonl.zst"))
-    done = bench.run("scan", profile, "--compare")
+    done = bench.here("scan", profile, "--compare")
     assert done.returncode == 3
     assert changes(bench) == [("unknown", "sqs:queue", "queue-00001")]
     assert "older_answer" in done.stdout
@@ -201,7 +201,7 @@ def test_a_bad_command_line_exits_2_before_anything_is_asked(
     bench: Bench, fake: Start, args: tuple[str, ...], said: str
 ) -> None:
     server = fake(Fleet(items=1))
-    done = bench.run("scan", bench.profile(server.url, **SMALL), *args)
+    done = bench.here("scan", bench.profile(server.url, **SMALL), *args)
     assert done.returncode == 2
     assert said in " ".join(done.stderr.replace("│", " ").split())
     assert not server.calls

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 from collections import Counter
 
 from scanner.demo import DemoServer
 from scanner.demo.truth import Seen
 from scanner.store.snapshots import load_snapshot
 from tests.conftest import Bench, records
-from tests.processes import is_gone
 from tests.test_picture import words_of
 
 ROOT = os.path.dirname(os.path.dirname(__file__))
@@ -77,16 +74,6 @@ def test_the_demo_command_shows_a_gap_and_exits_0(bench: Bench) -> None:
     assert [line for line in excerpt.splitlines() if line.strip() not in report] == []
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
-
-
-def test_the_server_goes_with_its_parent() -> None:
-    code = "from scanner.demo import DemoServer; s = DemoServer.start(); print(s.pid, flush=True); input()"
-    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert parent.stdout
-    pid = int(parent.stdout.readline())
-    os.kill(parent.pid, signal.SIGKILL)
-    parent.communicate()
-    assert is_gone(pid)
 
 
 def test_a_demo_without_its_profile_is_refused_before_a_fleet_is_seeded(bench: Bench) -> None:

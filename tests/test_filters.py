@@ -29,7 +29,7 @@ def _services(server: FakeAws) -> set[str]:
 @pytest.mark.parametrize("words", [["--state", "RUNNING,stopped"], ["--state", "Running", "--state", "stopped"]])
 def test_only_resources_in_these_states_are_kept_whatever_the_case(bench: Bench, fake: Start, words: list[str]) -> None:
     profile = bench.profile(fake(Fleet(items=8)).url, services=["ec2:instance"])
-    done = bench.run("scan", profile, *words)
+    done = bench.here("scan", profile, *words)
     assert done.returncode == 0, done.stderr
     found = [(record["resource_id"], record["state"]) for record in records(bench.snapshot())]
     assert found == [("instance-00001", "running"), ("instance-00005", "stopped"), ("instance-00007", "running")] * 2
@@ -39,19 +39,19 @@ def test_only_resources_in_these_states_are_kept_whatever_the_case(bench: Bench,
 def test_a_type_without_a_state_is_not_asked_and_seen_as_skipped(bench: Bench, fake: Start) -> None:
     server = fake(Fleet(items=2))
     profile = bench.profile(server.url, **_ONE, services=["ec2:volume", "sqs", "iam:role"], filters={"state": ["x"]})
-    assert bench.run("scan", profile).returncode == 0
+    assert bench.here("scan", profile).returncode == 0
     why = "filter state: the catalog knows no state of this type"
     assert _ledger(bench, "skipped") == [("iam:role", "list_roles", why), ("sqs:queue", "list_queues", why)]
     assert _services(server) == {"sts", "ec2"}
     assert "`skipped`" in (bench.snapshot().path / "report.md").read_text()
-    assert f"not asked, {why}\n  iam:role, sqs:queue\n" in bench.run("plan", profile).stdout
+    assert f"not asked, {why}\n  iam:role, sqs:queue\n" in bench.here("plan", profile).stdout
 
 
 @pytest.mark.parametrize("collector", ["auto", "both"])
 def test_what_the_tagging_api_cannot_judge_is_asked_of_the_services(bench: Bench, fake: Start, collector: str) -> None:
     server = fake(Fleet(items=9))
     settings = {"services": ["ec2:instance"], "tags": {"Environment": ["Prod*"]}, "collector": collector}
-    done = bench.run("scan", bench.profile(server.url, **_ONE, **settings), "--state", "pending,terminated")
+    done = bench.here("scan", bench.profile(server.url, **_ONE, **settings), "--state", "pending,terminated")
     assert done.returncode == 0, done.stderr
     found = [(record["resource_id"], record["tags"]["Environment"]) for record in records(bench.snapshot())]
     assert found == [(f"instance-0000{at}", "Production") for at in (0, 3, 6)]
@@ -62,7 +62,7 @@ def test_what_the_tagging_api_cannot_judge_is_asked_of_the_services(bench: Bench
 
 def test_the_tagging_collector_alone_is_refused(bench: Bench, fake: Start) -> None:
     profile = bench.profile(fake().url, collector="tagging", filters={"state": ["running"]})
-    done = bench.run("scan", profile)
+    done = bench.here("scan", profile)
     assert done.returncode == 2
     assert "test.yaml:1:" in done.stderr
     assert "collector: 'tagging' cannot be filtered so: filter state: the tagging API does not know" in done.stderr
@@ -70,7 +70,7 @@ def test_the_tagging_collector_alone_is_refused(bench: Bench, fake: Start) -> No
 
 def test_a_state_that_aws_did_not_tell_is_a_gap_and_no_match(bench: Bench, fake: Start) -> None:
     server = fake(Fleet(items=2), (Rule("deny", "kms", "describe_key"),))
-    done = bench.run("scan", bench.profile(server.url, **_ONE, services=["kms"]), "--state", "enabled")
+    done = bench.here("scan", bench.profile(server.url, **_ONE, services=["kms"]), "--state", "enabled")
     assert done.returncode == 3
     lines = {line["call"]: line for line in bench.snapshot().manifest["ledger"]}
     assert (lines["describe_key"]["outcome"], lines["list_keys"]["outcome"]) == ("denied", "truncated")
@@ -80,14 +80,14 @@ def test_a_state_that_aws_did_not_tell_is_a_gap_and_no_match(bench: Bench, fake:
 
 def test_a_state_is_read_also_where_enrichment_is_off(bench: Bench, fake: Start) -> None:
     profile = bench.profile(fake(Fleet(items=4)).url, **_ONE, services=["kms", "dynamodb"], enrich="none")
-    assert bench.run("scan", profile, "--state", "creating", "--state", "active").returncode == 0
+    assert bench.here("scan", profile, "--state", "creating", "--state", "active").returncode == 0
     assert {record["state"].lower() for record in records(bench.snapshot())} == {"creating", "active"}
 
 
 def test_another_filter_is_not_answered_from_the_cache(bench: Bench, fake: Start) -> None:
     profile = bench.profile(fake(Fleet(items=4)).url, **_ONE, services=["ec2:instance"])
     for words, ids in (("pending", [0]), ("pending,running", [0, 1]), ("pending", [0])):
-        assert bench.run("scan", profile, "--state", words).returncode == 0
+        assert bench.here("scan", profile, "--state", words).returncode == 0
         assert [int(record["resource_id"][-1]) for record in records(bench.snapshot())] == ids
 
 
@@ -99,16 +99,16 @@ def test_another_filter_is_not_answered_from_the_cache(bench: Bench, fake: Start
     ],
 )
 def test_a_filter_that_cannot_be_meant_is_refused_with_its_place(bench: Bench, filters: Any, said: str) -> None:
-    done = bench.run("scan", bench.profile("http://127.0.0.1:1", filters=filters))
+    done = bench.here("scan", bench.profile("http://127.0.0.1:1", filters=filters))
     assert done.returncode == 2
     assert "test.yaml:" in done.stderr
     assert said in done.stderr
 
 
 def test_a_filter_can_come_from_the_environment(bench: Bench) -> None:
-    done = bench.run("plan", "--offline", AWS_SCANNER__FILTERS__STATE="stopped,running")
+    done = bench.here("plan", "--offline", AWS_SCANNER__FILTERS__STATE="stopped,running")
     assert "filters.state = ['running', 'stopped']  [environment AWS_SCANNER__FILTERS__STATE]" in done.stdout
-    wrong = bench.run("plan", "--offline", AWS_SCANNER__FILTERS__STAT="x")
+    wrong = bench.here("plan", "--offline", AWS_SCANNER__FILTERS__STAT="x")
     assert wrong.returncode == 2
     assert "did you mean 'AWS_SCANNER__FILTERS__STATE'?" in wrong.stderr
 
@@ -117,24 +117,24 @@ def test_a_filter_can_come_from_the_environment(bench: Bench) -> None:
     ("words", "code"), [(["--min-resources", "5"], 1), (["--min-resources", "4"], 0), (["--set", "min_resources=9"], 1)]
 )
 def test_a_complete_scan_that_found_too_little_exits_1(bench: Bench, fake: Start, words: list[str], code: int) -> None:
-    done = bench.run("scan", bench.profile(fake(Fleet(items=2)).url, services=["sqs"], **_SERIAL), "--quiet", *words)
+    done = bench.here("scan", bench.profile(fake(Fleet(items=2)).url, services=["sqs"], **_SERIAL), "--quiet", *words)
     manifest = orjson.loads((bench.snapshot().path / "manifest.json").read_bytes())
     assert (done.returncode, manifest["exit_code"]) == (code, code)
     wanted = words[-1].rpartition("=")[2]
     line = f"min_resources: the scan is complete and found 4 resources; at least {wanted} were wanted"
     assert (line in done.stderr) is (code == 1)
-    jsonschema.validate(manifest, orjson.loads(bench.run("schema", "manifest").stdout))
+    jsonschema.validate(manifest, orjson.loads(bench.here("schema", "manifest").stdout))
     assert len(records(bench.snapshot())) == 4
 
 
 def test_an_incomplete_scan_that_found_too_little_stays_incomplete(bench: Bench, fake: Start) -> None:
     server = fake(Fleet(items=2), (Rule("deny", "sqs", "list_queues", "eu-west-1"),))
-    done = bench.run("scan", bench.profile(server.url, services=["sqs"], min_resources=100, **_SERIAL))
+    done = bench.here("scan", bench.profile(server.url, services=["sqs"], min_resources=100, **_SERIAL))
     assert (done.returncode, bench.snapshot().manifest["exit_code"]) == (3, 3)
     assert "min_resources" not in done.stderr
 
 
 def test_a_gate_is_no_negative_number(bench: Bench) -> None:
-    assert bench.run("scan", "--min-resources", "-1").returncode == 2
-    done = bench.run("scan", bench.profile("http://127.0.0.1:1", min_resources=-1))
+    assert bench.here("scan", "--min-resources", "-1").returncode == 2
+    done = bench.here("scan", bench.profile("http://127.0.0.1:1", min_resources=-1))
     assert "min_resources: input should be greater than or equal to 0" in done.stderr

@@ -46,7 +46,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What a scan finds when no worker dies."""
     bench = Bench(tmp_path_factory.mktemp("whole"))
     with FakeAws(Fleet(items=3)) as server:
-        done = bench.run("scan", bench.profile(server.url, **_PROFILE), "--no-cache")
+        done = bench.here("scan", bench.profile(server.url, **_PROFILE), "--no-cache")
     assert done.returncode == 0, done.stderr
     return records(bench.snapshot())
 
@@ -64,7 +64,7 @@ def test_a_unit_that_kills_its_worker_twice_is_lost_and_nothing_else_is(
 ) -> None:
     killer = Killer(service, region, times=2)
     server = fake(Fleet(items=3), on_call=killer)
-    done = bench.run("scan", bench.profile(server.url, **_PROFILE), "--no-cache")
+    done = bench.here("scan", bench.profile(server.url, **_PROFILE), "--no-cache")
     assert done.returncode == 3, done.stderr
     assert len(killer.killed) == 2
     gaps = [line for line in bench.snapshot().manifest["ledger"] if line["gap"]]
@@ -81,7 +81,7 @@ def test_a_unit_that_kills_its_worker_twice_is_lost_and_nothing_else_is(
 def test_a_lost_tagging_unit_is_named_too(bench: Bench, fake: Start) -> None:
     killer = Killer("resourcegroupstaggingapi", "eu-west-1", times=2)
     server = fake(Fleet(items=3), on_call=killer)
-    done = bench.run("scan", bench.profile(server.url, tags={"Environment": None}), "--no-cache")
+    done = bench.here("scan", bench.profile(server.url, tags={"Environment": None}), "--no-cache")
     assert done.returncode == 3, done.stderr
     assert bench.gaps() == [("eu-west-1", "*", "get_resources", "lost")]
     assert set(bench.snapshot().manifest["by_region"]) == {"us-east-1", "eu-west-1", "global"}
@@ -92,7 +92,7 @@ def test_a_unit_that_kills_its_worker_once_is_tried_again_and_complete(
 ) -> None:
     killer = Killer("sqs", "eu-west-1", times=1)
     server = fake(Fleet(items=3), on_call=killer)
-    done = bench.run("scan", bench.profile(server.url, **_PROFILE), "--no-cache")
+    done = bench.here("scan", bench.profile(server.url, **_PROFILE), "--no-cache")
     assert done.returncode == 0, done.stderr
     assert len(killer.killed) == 1
     assert "a worker died (killed by SIGKILL)" in done.stderr
@@ -111,7 +111,7 @@ def test_every_worker_of_a_scan_dies_once_and_nothing_is_lost(
             killer(asked)
 
     server = fake(Fleet(items=3), on_call=kill)
-    done = bench.run("scan", bench.profile(server.url, **_PROFILE), "--no-cache")
+    done = bench.here("scan", bench.profile(server.url, **_PROFILE), "--no-cache")
     assert done.returncode == 0, done.stderr
     assert [len(killer.killed) for killer in killers] == [1, 1, 1]
     assert records(bench.snapshot()) == whole
@@ -120,9 +120,9 @@ def test_every_worker_of_a_scan_dies_once_and_nothing_is_lost(
 def test_a_lost_unit_is_asked_again_by_the_next_scan_and_the_rest_is_not(bench: Bench, fake: Start) -> None:
     server = fake(Fleet(items=3), on_call=Killer("sqs", "eu-west-1", times=2))
     profile = bench.profile(server.url, **_PROFILE)
-    assert bench.run("scan", profile).returncode == 3
+    assert bench.here("scan", profile).returncode == 3
     before = server.calls.copy()
-    assert bench.run("scan", profile).returncode == 0
+    assert bench.here("scan", profile).returncode == 0
     asked = {(region, service) for _, region, service, _ in server.calls - before}
     assert asked == {("us-east-1", "sts"), ("eu-west-1", "sqs")}
     assert bench.snapshot().manifest["by_type"]["sqs:queue"] == 6
@@ -131,6 +131,6 @@ def test_a_lost_unit_is_asked_again_by_the_next_scan_and_the_rest_is_not(bench: 
 def test_a_profile_may_expect_a_lost_unit(bench: Bench, fake: Start) -> None:
     server = fake(Fleet(items=2), on_call=Killer("sns", "us-east-1", times=2))
     expect = [{"region": "us-east-1", "service": "sns", "outcome": "lost"}]
-    done = bench.run("scan", bench.profile(server.url, **_PROFILE, expect=expect), "--no-cache")
+    done = bench.here("scan", bench.profile(server.url, **_PROFILE, expect=expect), "--no-cache")
     assert done.returncode == 0, done.stderr
     assert re.search(r"expected: lost +111122223333 us-east-1 +sns:topic", done.stdout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
 import subprocess
 import time
@@ -257,22 +256,6 @@ def test_regions_by_glob_are_those_the_account_has_enabled(bench: Bench, fake: S
     assert bench.snapshot().manifest["accounts"][0]["regions_source"] == "account:ListRegions"
 
 
-def _children(pid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if fields[0] != "Z" and (
-                int(fields[1]) == pid or (b"forkserver" in command and os.getpgid(int(entry.name)) == pid)
-            ):
-                found.append(int(entry.name))
-    return found
-
-
 def _started(bench: Bench, profile: Path, server: FakeAws) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         bench.command("scan", profile), cwd=bench.folder, env=bench.environment(), text=True,
@@ -305,24 +288,6 @@ def test_workers_go_when_their_parent_is_killed(bench: Bench, fake: Start) -> No
     process.kill()
     process.communicate()
     assert is_over(process.pid)
-
-
-def test_a_killed_worker_loses_nothing(bench: Bench, fake: Start) -> None:
-    server = fake(Fleet(items=8, page_size=2), latency_s=0.03)
-    process = _started(bench, bench.profile(server.url), server)
-    children = [pid for pid in _children(process.pid) if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    grandchildren = [pid for child in children for pid in _direct(child)]
-    assert grandchildren
-    os.kill(grandchildren[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert "a worker died (killed by SIGKILL)" in errors
-    assert bench.gaps() == []
-
-
-def _direct(pid: int) -> list[int]:
-    path = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(one) for one in path.read_text().split()] if path.exists() else []
 
 
 def test_a_corrupt_cached_shard_is_a_warning_and_a_rescan(bench: Bench, fake: Start) -> None:

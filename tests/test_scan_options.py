@@ -39,7 +39,7 @@ BOXES = re.compile("[\u2500-\u257f\x1b]")
 
 def scan(bench: Bench, server: FakeAws, *args: object, **environment: str) -> Done:
     """The program without a profile file, in one process; AWS_ENDPOINT_URL leads it to the fake AWS."""
-    return bench.run("scan", *args, **{**_HERE, "AWS_ENDPOINT_URL": server.url, **environment})
+    return bench.here("scan", *args, **{**_HERE, "AWS_ENDPOINT_URL": server.url, **environment})
 
 
 _HERE = {"AWS_SCANNER__EXECUTION__EXECUTOR": "serial"}

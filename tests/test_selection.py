@@ -19,7 +19,7 @@ Start = Callable[..., FakeAws]
 
 
 def _selection(bench: Bench, server: FakeAws, **settings: Any) -> dict[str, Any]:
-    done = bench.run("scan", bench.profile(server.url, **settings), "--quiet")
+    done = bench.here("scan", bench.profile(server.url, **settings), "--quiet")
     assert done.returncode == 0, done.stderr
     manifest = orjson.loads((bench.snapshot().path / "manifest.json").read_bytes())
     jsonschema.Draft202012Validator(orjson.loads(schema_text("manifest"))).validate(manifest)

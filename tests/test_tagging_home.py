@@ -24,7 +24,7 @@ _GLOBAL += [f"arn:aws:route53:::hostedzone/Z0000{n}" for n in range(3)]
 
 
 def _scan(bench: Bench, server: FakeAws, *regions: str, code: int = 0, **settings: Any) -> list[dict[str, Any]]:
-    done = bench.run("scan", bench.profile(server.url, regions=list(regions), **settings), "--no-cache")
+    done = bench.here("scan", bench.profile(server.url, regions=list(regions), **settings), "--no-cache")
     assert done.returncode == code, done.stderr
     return records(bench.snapshot())
 
@@ -121,7 +121,7 @@ def test_the_cache_keeps_the_home_region_and_its_global_part_apart(bench: Bench,
     server = fake(Fleet(items=3, uncatalogued=3))
     settings: dict[str, Any] = {"tags": _TAGS, "collector": "tagging"}
     for regions in (["us-east-1"], ["eu-west-1"], ["us-east-1"], ["eu-west-1"]):
-        done = bench.run("scan", bench.profile(server.url, regions=regions, **settings))
+        done = bench.here("scan", bench.profile(server.url, regions=regions, **settings))
         assert done.returncode == 0, done.stderr
         found = records(bench.snapshot())
         assert {one["region"] for one in found} == {*regions, "global"}
@@ -131,5 +131,5 @@ def test_the_cache_keeps_the_home_region_and_its_global_part_apart(bench: Bench,
 def test_the_plan_shows_the_home_region(bench: Bench, fake: Start) -> None:
     server = fake(Fleet(items=1))
     settings: dict[str, Any] = {"tags": _TAGS, "collector": "tagging", "regions": ["eu-west-1"]}
-    done = bench.run("plan", bench.profile(server.url, **settings), "--offline")
+    done = bench.here("plan", bench.profile(server.url, **settings), "--offline")
     assert "every tagged resource: 2 x get_resources" in done.stdout
