@@ -44,13 +44,13 @@ def said(done: Done, code: int = 0) -> Any:
 def filled(bench: Bench, fake: Start) -> tuple[Bench, Path, Path]:
     """A bench with a cache of five entries, the profile, and the cache's folder."""
     profile = bench.profile(fake(Fleet(items=2)).url, regions=["us-*"], **SMALL)
-    assert bench.run("scan", profile, "--quiet").returncode == 0
+    assert bench.here("scan", profile, "--quiet").returncode == 0
     return bench, profile, bench.folder / "cache/aws-scanner/units"
 
 
 def test_the_cache_is_shown_by_account_region_and_service(filled: tuple[Bench, Path, Path]) -> None:
     bench, profile, folder = filled
-    found = said(bench.run("cache", "show", profile, "--json"))
+    found = said(bench.here("cache", "show", profile, "--json"))
     assert (found["folder"], found["exists"], found["entries"], found["young"]) == (str(folder), True, 4, 4)
     assert found["size_bytes"] == sum(path.stat().st_size for path in folder.iterdir())
     places = {(one["account"], one["region"], one["service"]): one["entries"] for one in found["places"]}
@@ -60,7 +60,7 @@ def test_the_cache_is_shown_by_account_region_and_service(filled: tuple[Bench, P
         ("111122223333", "us-east-1", "sqs"): 1,
         ("111122223333", "us-west-2", "sqs"): 1,
     }
-    text = bench.run("cache", "show", profile).stdout
+    text = bench.here("cache", "show", profile).stdout
     assert f"folder    {folder}\n" in text
     assert "entries   4 (4 young)" in text
     assert "111122223333  us-west-2  sqs" in text
@@ -76,9 +76,9 @@ def test_clear_removes_our_entries_and_says_so(filled: tuple[Bench, Path, Path])
     bench, profile, folder = filled
     assert (
         f"removed 0 entries (0 B) from {folder}; 4 entries younger than 1h left"
-        in bench.run("cache", "clear", profile, "--older-than", "1h").stdout
+        in bench.here("cache", "clear", profile, "--older-than", "1h").stdout
     )
-    done = bench.run("cache", "clear", profile)
+    done = bench.here("cache", "clear", profile)
     assert done.returncode == 0
     assert done.stdout.startswith("removed 4 entries (")
     assert list(folder.iterdir()) == []
@@ -196,7 +196,7 @@ def test_types_by_pattern_and_service(bench: Bench) -> None:
 
 
 def test_types_as_json_have_calls_and_iam_actions(bench: Bench) -> None:
-    assert said(bench.run("types", "ecs:service", "--json")) == [
+    assert said(bench.here("types", "ecs:service", "--json")) == [
         {
             "resource_type": "ecs:service",
             "client": "ecs",
@@ -221,10 +221,10 @@ def test_a_type_that_is_not_there_is_told_with_the_nearest(bench: Bench) -> None
 
 
 def test_regions_are_known_without_aws(bench: Bench) -> None:
-    rows = [line.split("\t") for line in bench.run("regions").stdout.splitlines()]
+    rows = [line.split("\t") for line in bench.here("regions").stdout.splitlines()]
     assert {"aws", "aws-cn", "aws-us-gov"} <= {partition for partition, _ in rows}
     assert ["aws-cn", "cn-north-1"] in rows
-    assert {(one["partition"], one["region"]) for one in said(bench.run("regions", "--json"))} == set(map(tuple, rows))
+    assert {(one["partition"], one["region"]) for one in said(bench.here("regions", "--json"))} == set(map(tuple, rows))
 
 
 def test_regions_of_a_profile_offline_are_those_its_words_mean(bench: Bench, fake: Start) -> None:
@@ -266,7 +266,7 @@ def test_regions_of_accounts_that_cannot_be_entered_exit_3_or_4(bench: Bench, fa
 
 def test_whoami_names_identity_way_and_regions_of_every_account(bench: Bench, fake: Start) -> None:
     server = fake()
-    accounts = said(bench.run("whoami", bench.profile(server.url, accounts=[{"name": "main"}, ROLE]), "--json"))[
+    accounts = said(bench.here("whoami", bench.profile(server.url, accounts=[{"name": "main"}, ROLE]), "--json"))[
         "accounts"
     ]
     main, sandbox = accounts
@@ -361,7 +361,7 @@ def test_whoami_exits_3_where_an_account_is_not_usable_and_4_where_none_is(bench
 def test_whoami_never_answers_from_the_cache(bench: Bench, fake: Start) -> None:
     server = fake()
     profile = bench.profile(server.url, regions=["us-*"], **SMALL)
-    bench.run("scan", profile, "--quiet")
+    bench.here("scan", profile, "--quiet")
     for _ in range(2):
         assert bench.here("whoami", profile).returncode == 0
     pages = 3  # of 37 regions
@@ -381,14 +381,14 @@ def checks(done: Done, code: int) -> dict[str, dict[str, str]]:
 def test_a_healthy_machine_is_all_ok(bench: Bench, fake: Start) -> None:
     server = fake()
     profile = bench.profile(server.url, accounts=[{}, ROLE])
-    found = checks(bench.run("doctor", profile, "--json"), 0)
+    found = checks(bench.here("doctor", profile, "--json"), 0)
     assert set(found) == {
         "python", "boto3", "botocore", "catalog", "profile", "cache", "reports", "workers", "network", "clock",
         "credentials", "regions",
     }  # fmt: skip
     assert {one["status"] for one in found.values()} == {"ok"}
     assert found["network"]["found"] == f"{server.url} answers"
-    text = bench.run("doctor", profile).stdout
+    text = bench.here("doctor", profile).stdout
     assert "ok   credentials  444455556666 (sandbox) by environment variables" in text
     assert ROLE["external_id"] not in text
     assert not (bench.folder / "reports").exists()
@@ -405,20 +405,20 @@ def test_a_bad_profile_exits_2_with_every_problem_and_no_secret(bench: Bench) ->
         "regions: [us-esat-1]\nservices: [s33]\naccounts: [{external_id: hunter2, regionz: x}]\n"
         "endpoint_url: https://user:hunter3@example.com\n"
     )
-    done = bench.run("doctor", path, "--json")
+    done = bench.here("doctor", path, "--json")
     problems = [one["found"] for one in said(done, 2)["checks"] if one["status"] == "fail"]
     assert any("bad.yaml:3" in one and "unknown key 'regionz'" in one for one in problems)
     assert any("endpoint_url" in one for one in problems)
     assert "hunter" not in done.stdout + done.stderr
-    assert bench.run("doctor", "no-such-profile").returncode == 2
-    text = bench.run("doctor", path).stdout
+    assert bench.here("doctor", "no-such-profile").returncode == 2
+    text = bench.here("doctor", path).stdout
     assert "fail profile" in text
     assert "\\n" not in text
 
 
 def test_no_credentials_exit_4_and_say_what_to_set(bench: Bench, fake: Start) -> None:
     none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
-    found = checks(bench.run("doctor", bench.profile(fake().url), "--json", **none), 4)
+    found = checks(bench.here("doctor", bench.profile(fake().url), "--json", **none), 4)
     assert found["credentials"]["status"] == "fail"
     assert "AWS_PROFILE" in found["credentials"]["todo"]
 
@@ -504,7 +504,7 @@ def test_a_broken_aws_configuration_is_told_without_a_traceback(bench: Bench, fa
     config = bench.folder / "aws-config"
     config.write_text("[profile\nno = yes\n[[[")
     for command, code in (("doctor", 4), ("whoami", 4), ("scan", 4)):
-        done = bench.run(command, bench.profile(fake().url), AWS_CONFIG_FILE=str(config))
+        done = bench.here(command, bench.profile(fake().url), AWS_CONFIG_FILE=str(config))
         assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stdout + done.stderr
 
 

@@ -36,7 +36,7 @@ def test_a_profile_with_a_role_is_entered_by_botocores_own_chain(bench: Bench, f
     # Role profiles are assumed at the endpoint of the AWS configuration, not at that of the scan profile.
     found = {"AWS_CONFIG_FILE": str(config), "AWS_ENDPOINT_URL": server.url}
     kept = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
-    done = bench.run("scan", profile, "--no-cache", **found, **kept)
+    done = bench.here("scan", profile, "--no-cache", **found, **kept)
     assert done.returncode == 0, done.stderr
     assert bench.snapshot().manifest["by_account"] == {"444455556666": 2}
 
@@ -44,7 +44,7 @@ def test_a_profile_with_a_role_is_entered_by_botocores_own_chain(bench: Bench, f
 def test_accounts_without_credentials_are_named_with_their_place_and_what_to_do(bench: Bench) -> None:
     accounts = [{"name": "one", "aws_profile": "gone"}, {"role_arn": "arn:aws:iam::444455556666:role/reader"}]
     profile = bench.profile("http://127.0.0.1:1", accounts=accounts)
-    done = bench.run("scan", profile, "--quiet", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    done = bench.here("scan", profile, "--quiet", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert done.returncode == 4
     one, other = done.stderr.strip().removeprefix("no account has usable credentials: ").split(" | ")
     assert one == (
@@ -58,7 +58,7 @@ def test_accounts_without_credentials_are_named_with_their_place_and_what_to_do(
 
 
 def test_a_network_that_is_down_is_not_taken_for_bad_credentials(bench: Bench) -> None:
-    done = bench.run("scan", bench.profile("http://127.0.0.1:1"), "--quiet")
+    done = bench.here("scan", bench.profile("http://127.0.0.1:1"), "--quiet")
     assert done.returncode == 4
     assert "Could not connect to the endpoint URL" in done.stderr
     assert done.stderr.strip().endswith(

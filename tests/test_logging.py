@@ -39,7 +39,7 @@ def _of(lines: list[Line], operation: str) -> list[Line]:
 def test_each_attempt_retry_and_page_is_a_json_object_in_order(bench: Bench, fake: Start, executor: str) -> None:
     server = fake(Fleet(items=5, page_size=2), (Rule("throttle", "sqs", "list_queues", after=1, times=1),))
     profile = bench.profile(server.url, services=["sqs"], regions=["eu-west-1"], execution={"executor": executor})
-    done = bench.run("scan", profile, "--debug", "--log-json")
+    done = bench.here("scan", profile, "--debug", "--log-json")
     assert done.returncode == 0, done.stderr
     lines = _lines(done.stderr)
     assert all(line.keys() >= KEYS and UTC.fullmatch(line["time"]) for line in lines)
@@ -70,7 +70,7 @@ def test_http_lines_say_where_and_how_much_and_no_log_has_a_secret(bench: Bench,
     profile = bench.profile(server.url, services=["sqs", "s3"], regions=["us-east-1"], accounts=_TWO)
     secrets = {"AWS_SECRET_ACCESS_KEY": "canary-secret", "AWS_SESSION_TOKEN": "canary-session-token"}
     switches = ("--debug", "--verbose", "--log-json")
-    done = bench.run("scan", profile, *switches, **secrets, CANARY="canary-variable")
+    done = bench.here("scan", profile, *switches, **secrets, CANARY="canary-variable")
     assert done.returncode == 3, done.stderr
     http = [line for line in _lines(done.stderr) if line["event"] == "http"]
     policy = _of(http, "get_bucket_policy")[0]
@@ -87,7 +87,7 @@ def test_a_log_file_takes_all_and_leaves_the_terminal_readable(bench: Bench, fak
     profile = bench.profile(fake(Fleet(items=2)).url, services=["sqs"], regions=["us-east-1"])
     log = bench.folder / "logs" / "today" / "scan.log"
     for _ in range(2):
-        done = bench.run("scan", profile, "--no-cache", "--debug", "--log-file", log)
+        done = bench.here("scan", profile, "--no-cache", "--debug", "--log-file", log)
         assert done.returncode == 0, done.stderr
         assert "DEBUG" not in done.stderr
     text = log.read_text()
@@ -100,8 +100,8 @@ def test_a_log_file_takes_all_and_leaves_the_terminal_readable(bench: Bench, fak
 def test_a_quiet_scan_leaves_its_verdict_in_the_log_file_and_nothing_on_stderr(bench: Bench, fake: Start) -> None:
     profile = bench.profile(fake(Fleet(items=1)).url, services=["sqs"])
     log = bench.folder / "scan.log"
-    first = bench.run("scan", profile, "--quiet", "--no-cache", "--log-file", log, "--log-json")
-    second = bench.run("scan", profile, "--quiet", "--no-cache", "--compare", "--log-file", log, "--log-json")
+    first = bench.here("scan", profile, "--quiet", "--no-cache", "--log-file", log, "--log-json")
+    second = bench.here("scan", profile, "--quiet", "--no-cache", "--compare", "--log-file", log, "--log-json")
     assert (first.returncode, first.stderr, second.returncode, second.stderr) == (0, "", 0, "")
     ends = [line for line in _lines(log.read_text()) if line["event"] == "end"]
     assert [(line["exit_code"], line["resources"]) for line in ends] == [(0, 2), (0, 2)]
@@ -110,20 +110,20 @@ def test_a_quiet_scan_leaves_its_verdict_in_the_log_file_and_nothing_on_stderr(b
 
 def test_a_log_file_that_cannot_be_written_is_named_before_anything_is_done(bench: Bench, fake: Start) -> None:
     server = fake()
-    done = bench.run("scan", bench.profile(server.url), "--log-file", bench.folder)
+    done = bench.here("scan", bench.profile(server.url), "--log-file", bench.folder)
     assert done.returncode == 2
     assert done.stderr == f"--log-file {bench.folder}: cannot be written: Is a directory\n"
     assert server.calls.total() == 0
 
 
 def test_the_error_that_ends_a_program_is_in_its_log_too(bench: Bench) -> None:
-    done = bench.run("scan", "nosuch", "--log-json")
+    done = bench.here("scan", "nosuch", "--log-json")
     assert done.returncode == 2
     (line,) = _lines(done.stderr)
     assert (line["level"], line["event"]) == ("ERROR", "error")
     assert "nosuch" in line["message"]
     log = bench.folder / "scan.log"
-    told = bench.run("scan", "nosuch", "--log-file", log).stderr
+    told = bench.here("scan", "nosuch", "--log-file", log).stderr
     assert "ERROR" not in told
     assert "nosuch" in told
     assert log.read_text().count(" ERROR ") == 1
@@ -131,10 +131,10 @@ def test_the_error_that_ends_a_program_is_in_its_log_too(bench: Bench) -> None:
 
 def test_a_variable_switches_traces_on_and_without_it_there_are_none(bench: Bench, fake: Start) -> None:
     profile = bench.profile(fake(Fleet(items=1)).url, services=["sqs"])
-    assert "DEBUG" not in bench.run("plan", profile).stderr
-    told = bench.run("plan", profile, AWS_SCANNER_DEBUG="1").stderr
+    assert "DEBUG" not in bench.here("plan", profile).stderr
+    told = bench.here("plan", profile, AWS_SCANNER_DEBUG="1").stderr
     assert len(re.findall(r"DEBUG +us-east-1 sts get_caller_identity: page 1", told)) == 1
-    assert "DEBUG" not in bench.run("plan", profile, AWS_SCANNER_DEBUG="0").stderr
+    assert "DEBUG" not in bench.here("plan", profile, AWS_SCANNER_DEBUG="0").stderr
 
 
 class _Hostile(FakeAws):
@@ -151,7 +151,7 @@ class _Hostile(FakeAws):
 def test_hostile_text_stays_on_its_line(bench: Bench, switches: tuple[str, ...]) -> None:
     with _Hostile(Fleet(items=1)) as server:
         profile = bench.profile(server.url, services=["sqs"], regions=["us-east-1"])
-        done = bench.run("scan", profile, *switches)
+        done = bench.here("scan", profile, *switches)
     assert done.returncode == 3
     assert "<red>{extra}" in done.stderr
     assert not set("\x1b\u202e\r") & set(done.stderr)
@@ -229,15 +229,15 @@ def test_an_exchange_that_breaks_is_told_by_its_kind() -> None:
 
 
 def test_commands_that_ask_nothing_of_aws_take_the_options_too(bench: Bench) -> None:
-    assert bench.run("types", "s3", "--debug", "--verbose", "--log-json").returncode == 0
+    assert bench.here("types", "s3", "--debug", "--verbose", "--log-json").returncode == 0
     for command in ("demo", "report", "plan", "scan"):
-        told = bench.run(command, "--help").stdout
+        told = bench.here(command, "--help").stdout
         assert all(option in told for option in ("--debug", "--verbose", "-v", "--log-file", "--log-json"))
 
 
 def test_a_disk_that_fills_up_ends_the_log_and_not_the_scan(bench: Bench, fake: Start) -> None:
     profile = bench.profile(fake(Fleet(items=1)).url, services=["sqs"])
-    done = bench.run("scan", profile, "--log-file", "/dev/full")
+    done = bench.here("scan", profile, "--log-file", "/dev/full")
     assert done.returncode == 0
     assert done.stderr.count("--log-file /dev/full: no more is written: No space left on device") == 1
 
