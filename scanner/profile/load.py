@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,10 @@ def _check(doc: Mapping[str, Any], catalog: Catalog) -> list[Problem]:
         problems = unknown_words(ProfileFields.model_validate(doc), catalog)
     except ValidationError as error:
         problems = in_words(error, ProfileFields)
+        wrong = {one["loc"][0] for one in error.errors() if one["loc"]}
+        with suppress(ValidationError):
+            rest = ProfileFields.model_validate({name: value for name, value in doc.items() if name not in wrong})
+            problems += unknown_words(rest, catalog)
     # One entry without a list has no number in the document.
     return [_without_number(one) for one in problems] if isinstance(doc.get("accounts"), dict) else problems
 
