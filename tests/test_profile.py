@@ -53,8 +53,8 @@ def test_command_line_over_environment_over_yaml_over_default(tmp_path: Path, mo
 
 
 def test_all_problems_are_told_at_once_with_place_line_and_nearest_match(tmp_path: Path) -> None:
-    text = "regions: [us-esat-1]\nservices: [ec2, s33]\nexpect: [{service: ec3, outcome: denied}]\nretry: {max_attempts: 0}\n"
-    said = refusal(tmp_path, text)
+    words = "regions: [us-esat-1]\nservices: [ec2, s33]\nexpect: [{service: ec3, outcome: denied}]\n"
+    said = refusal(tmp_path, f"{words}retry: {{max_attempts: 0}}\n")
     assert "/p.yaml:4:23: retry.max_attempts: input should be greater than or equal to 1" in said
     assert "/p.yaml:1:11: regions[0]: unknown region 'us-esat-1'; did you mean" in said
     assert "/p.yaml:2:17: services[1]: unknown service 's33'; did you mean 's3'?\n    services: [ec2, s33]\n" in said
