@@ -38,7 +38,7 @@ check: $(STAMP)  ## prove the catalog against botocore's models
 	@$(BIN)/aws-scanner check
 
 test: $(STAMP)   ## run the tests
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 3
 
 lint: $(STAMP)   ## ruff, mypy --strict, import contracts, unused dependencies
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

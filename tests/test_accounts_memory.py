@@ -19,6 +19,6 @@ def _figures(count: int, folder: Path) -> Figures:
 def test_what_a_scan_holds_does_not_depend_on_how_many_accounts_it_has(tmp_path: Path) -> None:
     few, many = _figures(16, tmp_path / "few"), _figures(40, tmp_path / "many")
     assert many.workers_mb - few.workers_mb < _ALLOWED_MB
-    # Sixteen accounts are entered at once, be they many or few.
-    assert many.open_files - few.open_files < 20
+    # Sixteen accounts are entered at once, be they many or few; one left open for each account would be over this.
+    assert many.open_files < 110
     assert many.parent_mb - few.parent_mb < _ALLOWED_MB
