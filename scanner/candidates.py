@@ -128,7 +128,7 @@ class _Organization:
     def _not_known(self, members: Members) -> Iterator[Candidate]:
         for call, gap in members.gaps:
             outcome = gap.outcome if Outcome(gap.outcome).is_gap else Outcome.ERROR
-            message = f"{call.operation}: {gap.message}; accounts of the organization may be missing: {_TODO}"
+            message = f"{call.operation}: {gap.message}; accounts of the organization may be missing: {_REMEDY}"
             spec = AccountSpec.model_construct(name=self._entry.spec.name or _ALL_OF_IT)
             told = GapError(outcome, gap.code, message)
             yield replace(self._entry, spec=spec, by=self._by, gap=told, call=call, teller=self._by.account.id)
@@ -175,7 +175,7 @@ class _Organization:
         return replace(self._entry, spec=spec, login=login, by=self._by, by_login=self._entry.login)
 
 
-_TODO = "they are listed by the management account or a delegated administrator that may call organizations:List*"
+_REMEDY = "they are listed by the management account or a delegated administrator that may call organizations:List*"
 
 
 def _fits(member: Member, words: list[str]) -> bool:

@@ -47,9 +47,8 @@ def threads(count: int) -> Iterator[Executor]:
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(count)
-    try:
+    with contextlib.ExitStack() as unless_done:
+        unless_done.callback(pool.shutdown, wait=False, cancel_futures=True)
         yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
+        unless_done.pop_all()
     pool.shutdown()

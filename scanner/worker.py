@@ -7,6 +7,7 @@ import math
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -115,33 +116,30 @@ class _Step:
 
     def __call__(self) -> list[_Step]:
         """Scan it into the writer; the steps that this made possible."""
-        if self.kind is None:
-            return self._sweep()
         run, kind = self.run, self.kind
-        below = [one for one in run.kinds.values() if one.of_parent == kind.kind]
-        types = TypeScan(
-            run.unit, kind, run.lane, run.ledger, run.pools, keep_parents=bool(below),
-            include_sensitive=run.include_sensitive,
-        )  # fmt: skip
+        below = [one for one in run.kinds.values() if kind and one.of_parent == kind.kind]
+        types = None if kind is None else self._type_scan(kind, keep_parents=bool(below))
         try:
-            self._scan(types)
+            if types is None:
+                self._write(TaggingScan(run.unit, run.lane, run.ledger, *_arns_of(run.catalog_dirs)).run())
+            else:
+                self._scan(types)
         except MemoryError:
             raise  # no answer of AWS's: the executor knows what a process without memory is worth
         except Exception as error:
-            types.gap = types.gap or self._note_defect(error)
-            if kind.kind in run.unit.types:
-                types.close()
+            gap = self._note_defect(error)
+            if types is not None and kind is not None:
+                types.gap = types.gap or gap
+                if kind.kind in run.unit.types:
+                    types.close()
         return [_Step(run, one, types) for one in below]
 
-    def _sweep(self) -> list[_Step]:
+    def _type_scan(self, kind: ResourceType, *, keep_parents: bool) -> TypeScan:
         run = self.run
-        try:
-            self._write(TaggingScan(run.unit, run.lane, run.ledger, *_arns_of(run.catalog_dirs)).run())
-        except MemoryError:
-            raise
-        except Exception as error:
-            self._note_defect(error)
-        return []
+        return TypeScan(
+            run.unit, kind, run.lane, run.ledger, run.pools, keep_parents=keep_parents,
+            include_sensitive=run.include_sensitive,
+        )  # fmt: skip
 
     def _scan(self, types: TypeScan) -> None:
         if self.kind and self.kind.kind in self.run.unit.types:
@@ -188,13 +186,12 @@ class Worker:
 
     def do(self, job: Job, emit: Callable[[Shard | Note | Beat], None]) -> None:
         """Scan the units of a job and emit each one's shard as soon as it is whole."""
-        try:
-            self._do(job, emit)
-        except BaseException:
+        with ExitStack() as unless_done:
             # What is left of the job is no longer wanted: threads that nobody waits for must find nothing to do.
             for pool in (self._types, self._pools.parents, self._pools.items):
-                pool.shutdown(wait=False, cancel_futures=True)
-            raise
+                unless_done.callback(pool.shutdown, wait=False, cancel_futures=True)
+            self._do(job, emit)
+            unless_done.pop_all()
 
     def _do(self, job: Job, emit: Callable[[Shard | Note | Beat], None]) -> None:
         wanted, waiting = self._spec.wanted, dict[Future[list[_Step]], _Step]()

@@ -54,15 +54,12 @@ def _start(serve: Callable[..., None], *given: object) -> tuple[BaseProcess, Con
     process: BaseProcess = context.Process(  # type: ignore[attr-defined]
         target=serve, args=(theirs, *given), daemon=True
     )
-    try:
-        with _no_main(), _held():
-            process.start()
-    except BaseException:
-        ours.close()
-        raise
-    finally:
+    with contextlib.ExitStack() as unless_started:
+        unless_started.callback(ours.close)
         # Without this the pipe would stay open after the worker's death, and its end would never be heard.
-        theirs.close()
+        with contextlib.closing(theirs), _no_main(), _held():
+            process.start()
+        unless_started.pop_all()
     return process, ours
 
 
