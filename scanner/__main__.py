@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
 
 
 def main() -> None:
     """Run the command line."""
     # Imports make no garbage worth looking for, and a scan keeps its records on disk.
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(300_000, 20, 20)
+    # Whether other packages extend pydantic is looked up in all that is installed; nothing here wants to be extended.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from scanner.cli.app import run
 
     try:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scanner.begin import Part
 from scanner.errors import (
     CatalogError,
     Interrupted,
@@ -20,7 +19,7 @@ from scanner.pipeline import Hooks
 from scanner.pipeline import scan as _scan
 from scanner.profile import Flags, LoadedProfile, Profile, load_profile, loaded_from
 from scanner.retention import keep_newest
-from scanner.share import share_of
+from scanner.share import Part, share_of
 from scanner.store.snapshots import Snapshot, load_snapshot
 
 __all__ = [

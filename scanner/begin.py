@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -24,14 +24,6 @@ from scanner.store.journal import Plan, PlannedUnit
 
 # What of a profile decides how a scan goes and what becomes of it, but neither what is asked nor what records say.
 _SHAPELESS = frozenset({"description", "min_resources", "execution", "retry", "limits", "cache", "reports", "expect"})
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """How much of a profile's plan is scanned: a share of it, what an earlier scan left open, or (neither) all."""
-
-    share: Share | None = None
-    resume: bool = False
 
 
 def shape_of(loaded: LoadedProfile) -> dict[str, str]:

@@ -12,7 +12,7 @@ import yaml
 
 from scanner.aws.limits import PATH, read
 from scanner.catalog import load_catalog
-from scanner.cli.app import app
+from scanner.cli.app import program
 from scanner.cli.plan import calls_of
 from scanner.deploy import all_actions, terraform_locals, with_policies
 from scanner.formats.schema import schema_text
@@ -108,7 +108,7 @@ def cli_markdown() -> str:
 
 def help_texts() -> Iterator[tuple[str, str]]:
     """Every command, groups before what is in them, and its help text."""
-    yield from _help_of(typer.main.get_command(app), "aws-scanner", None)
+    yield from _help_of(typer.main.get_command(program()), "aws-scanner", None)
 
 
 def _help_of(command: Any, name: str, parent: Any) -> Iterator[tuple[str, str]]:

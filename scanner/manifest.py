@@ -6,6 +6,7 @@ import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,12 @@ class AccountLine:
 
 def versions(catalog_version: str) -> dict[str, str]:
     """The versions that a scan's result depends on."""
-    names = {name: version(name) for name in ("aws-scanner", "boto3", "botocore")}
-    return {**names, "python": platform.python_version(), "catalog": catalog_version}
+    return {**_packages(), "python": platform.python_version(), "catalog": catalog_version}
+
+
+@cache
+def _packages() -> dict[str, str]:
+    return {name: version(name) for name in ("aws-scanner", "boto3", "botocore")}
 
 
 def totals(counts: Counts, ledger: Sums, operations: list[dict[str, Any]]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What a scan works with: the door's patience, the cache, processes, folders, a warm fork server."""
+"""What a scan works with: the door's patience, the cache, processes, folders."""
 
 from __future__ import annotations
 
@@ -14,15 +14,11 @@ from scanner import manifest as ledgers
 from scanner.aws.addresses import environment
 from scanner.aws.limits import Budgets, budgets
 from scanner.aws.pace import sweep
-from scanner.aws.preload import SERVICES_VARIABLE
 from scanner.aws.settings import DoorSettings
 from scanner.aws.traces import Wanted
-from scanner.catalog import Catalog
 from scanner.errors import SnapshotError
-from scanner.executors import get as get_executor
 from scanner.executors.machine import Machine
 from scanner.filters import digest
-from scanner.plan import select_types
 from scanner.profile import Execution, LoadedProfile
 from scanner.store.cache import Cache, cache_folder, default_cache_dir
 from scanner.store.files import check_own_folder, check_writable, make_private_dir, refuse_foreign
@@ -32,18 +28,6 @@ from scanner.worker import WorkSpec
 
 _RECKONED_MB = 150  # a worker as it mostly is
 _CEILING_MB = 1024
-
-
-def warm_up(loaded: LoadedProfile, catalog: Catalog) -> None:
-    """Let the fork server load its models while STS is asked."""
-    start = getattr(get_executor(loaded.profile.execution.executor), "warm_up", None)
-    if start is None:
-        return
-    words = [loaded.profile.services, *(one.services for one in loaded.profile.accounts if one.services)]
-    services = {kind.service for some in words for kind in select_types(catalog, some)}
-    # Read by the fork server's preload; the variable is for our own children only.
-    os.environ[SERVICES_VARIABLE] = ",".join(sorted(services))
-    start()
 
 
 def door_settings(loaded: LoadedProfile, warn: Callable[[str], None] | None = None) -> DoorSettings:

@@ -10,9 +10,10 @@ from itertools import chain
 from scanner import manifest as ledgers
 from scanner import means
 from scanner.access import Access, reach_accounts
+from scanner.ahead import warm_up
 from scanner.aws.renewal import KeyDesk
 from scanner.aws.traces import Wanted, listen
-from scanner.begin import Part, plan_of, shard_of
+from scanner.begin import plan_of, shard_of
 from scanner.catalog import Catalog
 from scanner.errors import GapError, Interrupted, NoCredentialsError
 from scanner.executors import get as get_executor
@@ -22,6 +23,7 @@ from scanner.plan import jobs_of, left_out, plan, planned_cells
 from scanner.profile import LoadedProfile
 from scanner.resume import Earlier, drop, find_earlier, refuse_lost_accounts, take_over
 from scanner.routes import Told, manifest_of, routed
+from scanner.share import Part
 from scanner.store.cache import Cache
 from scanner.store.journal import Journal
 from scanner.store.snapshots import Snapshot
@@ -87,7 +89,7 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None, part: Part = ALL) ->
     means.check_reports_folder(loaded)
     cache = means.open_cache(loaded, hooks.warn)
     earlier = find_earlier(means.reports_folder(loaded), loaded, part.share, hooks.warn) if part.resume else None
-    means.warm_up(loaded, catalog)
+    warm_up(loaded)
     access = reach_accounts(profile, door, catalog, cache)
     if not access.reached:
         raise NoCredentialsError(no_credentials_message(access, loaded))

@@ -30,14 +30,6 @@ class Reached:
     regions_source: str  # "profile" | "account:ListRegions" | "ec2:DescribeRegions" | "botocore"
 
 
-def select_types(catalog: Catalog, words: Sequence[str]) -> tuple[ResourceType, ...]:
-    """The resource types that a profile's `services` mean: names, globs, aliases, and exclusions with "!"."""
-    wanted = [word for word in words if not word.startswith("!")] or ["*"]
-    refused = {kind for word in words if word.startswith("!") for kind in _keys(catalog.find(word[1:]))}
-    found = {kind for word in wanted for kind in _keys(catalog.find(word))} - refused
-    return tuple(kind for kind in catalog.types if (kind.service, kind.kind) in found)
-
-
 def plan(
     profile: Profile, catalog: Catalog, reached: Sequence[Reached], share: Share | None = None
 ) -> tuple[Unit, ...]:
@@ -147,10 +139,6 @@ def _calls_of(catalog: Catalog, unit: Unit, lists_only: bool) -> list[tuple[str,
     return sorted({(name, call.operation) for name, call in calls})
 
 
-def _keys(kinds: Iterable[ResourceType]) -> set[tuple[str, str]]:
-    return {(kind.service, kind.kind) for kind in kinds}
-
-
 def _units_of(profile: Profile, catalog: Catalog, one: Reached) -> Iterator[Unit]:
     by_tags, kinds = _route(profile, catalog, one)
     if by_tags:
@@ -176,7 +164,7 @@ def _wants_tagging(profile: Profile, one: Reached) -> bool:
 
 def _selected(profile: Profile, catalog: Catalog, one: Reached) -> tuple[ResourceType, ...]:
     """The types that the profile names for an account."""
-    return select_types(catalog, _words(profile, one))
+    return catalog.select(_words(profile, one))
 
 
 def _words(profile: Profile, one: Reached) -> list[str]:

@@ -13,7 +13,6 @@ from scanner.aws.settings import DoorSettings
 from scanner.catalog import Catalog
 from scanner.errors import GapError
 from scanner.model import Unit
-from scanner.plan import select_types
 from scanner.profile import AccountSpec, Profile
 
 Asked = tuple[str, str, Address | None]  # account, service, address
@@ -45,7 +44,7 @@ def planned_endpoints(profile: Profile, catalog: Catalog, door: DoorSettings) ->
     asked: list[Asked] = []
     for at, spec in enumerate(profile.accounts):
         words = list(spec.services if spec.services is not None else profile.services)
-        services = {"sts", *(kind.service for kind in select_types(catalog, words))}
+        services = {"sts", *(kind.service for kind in catalog.select(words))}
         try:
             asked += [(str(at), one, addresses.of(one, configuration_of(spec))) for one in sorted(services)]
         except GapError:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scanner.catalog import Catalog
-from scanner.catalog.digests import names_digest, type_digest
+from scanner.catalog.digests import names_digest, type_digests
 from scanner.model import TagFilter, Unit
 from scanner.plan import Reached
 from scanner.profile import AccountSpec, Profile
@@ -28,7 +28,7 @@ def selection_of(
         "accounts": [
             _account(one.spec, one.account.id, by_account.get(one.account.id, set()), asked) for one in reached
         ],
-        "types": {name: _digest(catalog, name) for name in sorted(asked)},
+        "types": _digests(catalog, sorted(asked)),
     }
 
 
@@ -73,8 +73,7 @@ def _types_by_account(units: Iterable[Unit]) -> dict[str, set[str]]:
     return found
 
 
-def _digest(catalog: Catalog, name: str) -> str:
-    if name == TAGGING:
-        return names_digest(catalog)
-    service, _, kind = name.partition(":")
-    return type_digest(catalog, catalog.type_of(service, kind))
+def _digests(catalog: Catalog, names: Sequence[str]) -> dict[str, str]:
+    by_names = {TAGGING: names_digest(catalog)} if TAGGING in names else {}
+    kinds = (catalog.type_of(*name.split(":", 1)) for name in names if name != TAGGING)
+    return by_names | type_digests(catalog, kinds)

@@ -27,6 +27,14 @@ class Share:
         return f"{self.number}/{self.of}"
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How much of a profile's plan is scanned: a share of it, what an earlier scan left open, or (neither) all."""
+
+    share: Share | None = None
+    resume: bool = False
+
+
 def share_of(text: str) -> Share:
     """ "3/10" as a Share. Raises ProfileError."""
     found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)

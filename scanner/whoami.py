@@ -18,7 +18,6 @@ from scanner.catalog import Call, Catalog, ResourceType
 from scanner.collectors.values import fill_params
 from scanner.errors import GapError
 from scanner.model import GLOBAL, Account, Outcome
-from scanner.plan import select_types
 from scanner.profile import Profile
 from scanner.profile.regions import match_regions, region_patterns
 
@@ -173,7 +172,7 @@ class _Looker:
     def _probes(self, account: Account, regions: tuple[str, ...]) -> Iterator[tuple[Call, str]]:
         own = self.one.spec.services
         words = own if own is not None else self.profile.services
-        for _, group in groupby(select_types(self.catalog, words), key=lambda kind: kind.service):
+        for _, group in groupby(self.catalog.select(words), key=lambda kind: kind.service):
             kinds = list(group)
             call = probe_call(kinds) or probe_call(
                 [one for one in self.catalog.types if one.service == kinds[0].service]

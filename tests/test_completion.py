@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scanner.catalog import load_catalog
-from scanner.cli import completion, shells
+from scanner.cli import completion, words
 from scanner.profile.source import CONFIG_DIR
 from tests.conftest import Bench
 
@@ -35,7 +35,7 @@ def warm(bench: Bench) -> Bench:
 def offered(bench: Bench, *words: str) -> list[str]:
     done = bench.here(
         *words,
-        **{shells.VARIABLE: "1", "AWS_CONFIG_FILE": "", "AWS_SHARED_CREDENTIALS_FILE": ""},
+        **{completion.VARIABLE: "1", "AWS_CONFIG_FILE": "", "AWS_SHARED_CREDENTIALS_FILE": ""},
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "not-to-be-shown" not in done.stdout
@@ -79,7 +79,7 @@ def test_what_is_offered(warm: Bench, words: list[str], expected: list[str] | No
 
 
 def test_every_command_is_offered_with_what_it_does(warm: Bench) -> None:
-    done = warm.run("", **{shells.VARIABLE: "1"})
+    done = warm.run("", **{completion.VARIABLE: "1"})
     said = dict(line.split("\t") for line in done.stdout.splitlines())
     assert {"scan", "doctor", "init", "cache", "completion"} <= set(said)
     assert all(said.values())
@@ -94,7 +94,7 @@ def test_no_completion_imports_anything_heavy(warm: Bench, words: list[str], col
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "scanner", *words],
         cwd=warm.folder,
-        env=warm.environment(**{shells.VARIABLE: "1", "XDG_CACHE_HOME": cache}),
+        env=warm.environment(**{completion.VARIABLE: "1", "XDG_CACHE_HOME": cache}),
         capture_output=True,
         text=True,
     )
@@ -113,8 +113,8 @@ def test_a_cold_cache_is_not_compiled_for_a_completion_yet_services_and_regions_
 
 
 def test_regions_are_the_same_with_and_without_a_compiled_catalog(warm: Bench) -> None:
-    cold = warm.here("init", "-r", "", **{shells.VARIABLE: "1", "XDG_CACHE_HOME": str(warm.folder / "none")})
-    assert cold.stdout.split() == warm.here("init", "-r", "", **{shells.VARIABLE: "1"}).stdout.split()
+    cold = warm.here("init", "-r", "", **{completion.VARIABLE: "1", "XDG_CACHE_HOME": str(warm.folder / "none")})
+    assert cold.stdout.split() == warm.here("init", "-r", "", **{completion.VARIABLE: "1"}).stdout.split()
     assert "cn-north-1" in cold.stdout
 
 
@@ -126,7 +126,7 @@ def test_names_that_a_shell_could_take_for_code_are_not_offered(warm: Bench) -> 
 
 def test_a_description_is_one_harmless_line(warm: Bench) -> None:
     (warm.folder / "config" / "prod.yaml").write_text("description: \x1b[31m\u202ered\tblue\n")
-    done = warm.here("whoami", "p", **{shells.VARIABLE: "1"})
+    done = warm.here("whoami", "p", **{completion.VARIABLE: "1"})
     assert done.stdout == "prod\t\\u001b[31m\\u202ered blue\n"
 
 
@@ -136,7 +136,7 @@ def test_a_broken_aws_configuration_offers_nothing_and_says_nothing(warm: Bench)
 
 
 def test_profiles_are_looked_for_where_they_are_loaded_from() -> None:
-    assert completion._CONFIG_DIR == CONFIG_DIR
+    assert words._CONFIG_DIR == CONFIG_DIR
 
 
 _FUNCTION = {
@@ -181,8 +181,8 @@ def test_the_script_completes_in_a_real_shell(
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_scripts_call_the_program_and_offer_files_where_it_knows_nothing(bench: Bench, shell: str) -> None:
     script = bench.here("completion", shell).stdout
-    assert script == shells.SCRIPTS[shell]
-    assert shells.VARIABLE in script
+    assert script == completion.SCRIPTS[shell]
+    assert completion.VARIABLE in script
     assert {"bash": "-o default", "zsh": "_files", "fish": "__fish_complete_path"}[shell] in script
 
 

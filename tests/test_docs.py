@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 
-from scanner.cli.app import app
+from scanner.cli.app import program
 from scanner.cli.manual import examples, manual, summary
 from scanner.docs import help_texts, pages
 from tests.conftest import Bench
@@ -21,7 +21,7 @@ from tests.test_completion import HEAVY
 
 ROOT = Path(__file__).parent.parent
 HELP = dict(help_texts())
-PROGRAM = typer.main.get_command(app)
+PROGRAM = typer.main.get_command(program())
 COMMANDS = [name for name in HELP if name != "aws-scanner"]
 _BLOCK = re.compile(r"^```(?:sh|bash|console)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -20,7 +20,7 @@ import pytest
 
 from scanner import formats, pipeline
 from scanner.catalog import ResourceType, load_catalog
-from scanner.cli.app import app
+from scanner.cli.app import program
 from scanner.cli.options import Selection
 from scanner.cli.overrides import load
 from scanner.errors import ProfileError
@@ -55,7 +55,7 @@ def inside(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Inside:
     def run(*args: str, **environment: str) -> None:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        app(args, standalone_mode=False)
+        program()(args, standalone_mode=False)
 
     return run
 
@@ -604,7 +604,7 @@ def test_help_has_every_option_of_the_founding_document_and_examples(
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from scanner.cli.app import app; app(['scan', '--help'], standalone_mode=False);"
+        "import sys; from scanner.cli.app import program; program(['scan'])(['scan', '--help'], standalone_mode=False);"
         "print([n for n in ('boto3', 'botocore', 'rich', 'loguru', 'tqdm', 'yaml') if n in sys.modules])"
     )
     root = Path(__file__).parent.parent

@@ -83,10 +83,10 @@ class _Provider(ConfiguredEndpointProvider):
 
 
 def _session(aws_profile: str | None) -> Session:
-    session = Session(profile=aws_profile)
+    session = Session(profile=aws_profile, include_builtin_handlers=False)
     if aws_profile is None and session.get_config_variable("profile") not in (None, *session.available_profiles):
         # It is told where credentials are looked for; where the scan profile names others, nobody needs it.
-        return Session(session_vars={"profile": (None, None, None, None)})
+        return Session(session_vars={"profile": (None, None, None, None)}, include_builtin_handlers=False)
     return session
 
 

@@ -12,7 +12,9 @@ from urllib.request import getproxies
 import botocore.session
 from botocore import xform_name
 from botocore.config import Config
+from botocore.configprovider import create_botocore_default_config_mapping
 from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
+from botocore.hooks import HierarchicalEmitter
 
 from scanner.aws.addresses import Addresses
 from scanner.aws.connections import shorten
@@ -34,6 +36,7 @@ _CHAIN = frozenset(
     }
 )
 
+_KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"})
 CONFIGURATION = (
     "HOME", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_DATA_PATH",
 )  # fmt: skip
@@ -127,22 +130,38 @@ def guarded_session(allowed: frozenset[tuple[str, str]]) -> botocore.session.Ses
     One session, and with it one set of models, for all clients: a session of its own costs 3.5 s for 40 clients. It is
     another one where the environment names another AWS configuration, which sessions read only once.
     """
-    return _guarded_session(allowed, tuple(os.environ.get(name) for name in CONFIGURATION))
+    said = ((name, value) for name, value in os.environ.items() if name == "HOME" or name.startswith("AWS_"))
+    return _guarded_session(allowed, tuple(sorted((name, value) for name, value in said if name not in _KEYS)))
 
 
 @lru_cache(maxsize=4)
-def _guarded_session(allowed: frozenset[tuple[str, str]], _: tuple[str | None, ...]) -> botocore.session.Session:
-    session = botocore.session.Session(include_builtin_handlers=False)
+def _guarded_session(allowed: frozenset[tuple[str, str]], _: tuple[tuple[str, str], ...]) -> botocore.session.Session:
+    session = botocore.session.Session(event_hooks=Emitter(), include_builtin_handlers=False)
     if session.get_config_variable("profile") not in (None, *session.available_profiles):
         # It is told where credentials are looked for; where the profile names others, nobody needs it.
         nobody = {"profile": (None, None, None, None)}
-        session = botocore.session.Session(nobody, include_builtin_handlers=False)
+        session = botocore.session.Session(nobody, Emitter(), include_builtin_handlers=False)
     _register_handlers(session, frozenset(method for _, method in allowed))
     session.set_config_variable("sts_regional_endpoints", "regional")
     session.register_component("data_loader", Models(allowed))
     session.register_component("response_parser_factory", Factory())
     guard(session, allowed)
+    _settle(session)
     return session
+
+
+class Emitter(HierarchicalEmitter):
+    """botocore's events without a look at each handler's signature, which takes a seventh of making a client."""
+
+    def _verify_accept_kwargs(self, func: Any) -> None: ...
+
+
+def _settle(session: botocore.session.Session) -> None:
+    """Look up the configuration once, not for each client, and let clients have the events without their old names."""
+    store: Any = session.get_component("config_store")
+    for name in create_botocore_default_config_mapping(session):
+        store.set_config_variable(name, store.get_config_variable(name))
+    session.register_component("event_emitter", session.get_component("event_emitter")._emitter)
 
 
 def _register_handlers(session: botocore.session.Session, methods: frozenset[str]) -> None:
@@ -165,7 +184,7 @@ def chain_session(aws_profile: str | None, region: str | None = None) -> botocor
     `region`: where they ask if the AWS configuration names none; else it would be the global endpoint of STS, whose
     tokens opt-in regions refuse.
     """
-    session = botocore.session.Session(profile=aws_profile)
+    session = botocore.session.Session(event_hooks=Emitter(), profile=aws_profile)
     session.set_config_variable("sts_regional_endpoints", "regional")
     if region and not session.get_config_variable("region"):
         session.set_config_variable("region", region)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from typing import Any
 
@@ -100,7 +101,9 @@ class Paces:
         self._settings, self._service = settings, str(client.meta.service_model.service_name)
         self._account = unit.account.id if unit else ""
         self._place = f"{client.meta.region_name} {self._service} {client.meta.endpoint_url}"
-        self._limiters: dict[str, Limiter] = {}
+        self._limiters: dict[str, Limiter] = {}  # by operation
+        self._by_bucket: dict[str, Limiter] = {}
+        self._lock = threading.Lock()
 
     def of(self, operation: str) -> Limiter:
         """The limiter of an operation."""
@@ -109,7 +112,10 @@ class Paces:
     def _made(self, operation: str) -> Limiter:
         budget = self._settings.budgets.of(self._service, operation)
         folder = self._settings.paces if self._account else ""
-        slot = slot_of(folder, self._account or str(id(self)), f"{self._place} {budget.bucket}")
-        # Two threads may make one each: they share the slot.
-        made = self._limiters[operation] = Limiter(budget, slot)
+        with self._lock:
+            made = self._by_bucket.get(budget.bucket)
+            if made is None:
+                slot = slot_of(folder, self._account or str(id(self)), f"{self._place} {budget.bucket}")
+                made = self._by_bucket[budget.bucket] = Limiter(budget, slot)
+            self._limiters[operation] = made
         return made

@@ -94,7 +94,7 @@ def _is_special(client: Any, model: Any) -> bool:
 
 def _handlers(client: Any, model: Any, *events: str) -> list[Handler]:
     """The listeners of events of one operation that do something for a reading call, in botocore's order."""
-    listeners, service = client.meta.events._emitter._handlers, model.service_model.service_id.hyphenize()
+    listeners, service = client.meta.events._handlers, model.service_model.service_id.hyphenize()
     found = [one for event in events for one in listeners.prefix_search(f"{event}.{service}.{model.name}")]
     return [one for one in found if f"{one.__module__}.{getattr(one, '__qualname__', '')}" not in _IDLE]
 

@@ -13,8 +13,7 @@ from botocore.exceptions import BotoCoreError  # noqa: E402
 
 from scanner.aws.clients import preload  # noqa: E402
 from scanner.catalog import load_catalog  # noqa: E402
-
-SERVICES_VARIABLE = "_AWS_SCANNER_PRELOAD"
+from scanner.executors import SERVICES_VARIABLE  # noqa: E402
 
 services = [name for name in os.environ.get(SERVICES_VARIABLE, "").split(",") if name]
 if services:

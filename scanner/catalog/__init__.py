@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -53,15 +53,32 @@ class Catalog:
         return self._match(pattern)
 
     def _match(self, pattern: str) -> tuple[ResourceType, ...]:
+        if not set("*?[") & set(pattern):
+            return self._by_word.get(pattern, ())
         return tuple(kind for kind in self.types if any(fnmatchcase(word, pattern) for word in _words(kind)))
+
+    def select(self, words: Sequence[str]) -> tuple[ResourceType, ...]:
+        """The types that a profile's `services` mean: names, globs, aliases, and exclusions with "!"."""
+        wanted = [word for word in words if not word.startswith("!")] or ["*"]
+        refused = {_key(kind) for word in words if word.startswith("!") for kind in self.find(word[1:])}
+        found = {_key(kind) for word in wanted for kind in self.find(word)} - refused
+        return tuple(kind for kind in self.types if _key(kind) in found)
 
     def type_of(self, service: str, kind: str) -> ResourceType:
         """One type by botocore client and kind. Raises KeyError."""
         return self._by_key[service, kind]
 
-    @property
+    @cached_property
     def _by_key(self) -> Mapping[tuple[str, str], ResourceType]:
-        return _index(self)
+        return {_key(kind): kind for kind in self.types}
+
+    @cached_property
+    def _by_word(self) -> Mapping[str, tuple[ResourceType, ...]]:
+        found: dict[str, list[ResourceType]] = {}
+        for kind in self.types:
+            for word in dict.fromkeys(_words(kind)):
+                found.setdefault(word, []).append(kind)
+        return {word: tuple(kinds) for word, kinds in found.items()}
 
     def names(self) -> tuple[str, ...]:
         """Every accepted word, for "did you mean"."""
@@ -180,14 +197,8 @@ def _tuples(said: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
 
 
-def _index(catalog: Catalog) -> Mapping[tuple[str, str], ResourceType]:
-    found = _INDEXES.get(catalog.version)
-    if found is None:
-        found = _INDEXES[catalog.version] = {(kind.service, kind.kind): kind for kind in catalog.types}
-    return found
-
-
-_INDEXES: dict[str, Mapping[tuple[str, str], ResourceType]] = {}
+def _key(kind: ResourceType) -> tuple[str, str]:
+    return kind.service, kind.kind
 
 
 def _words(kind: ResourceType) -> tuple[str, ...]:

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 import orjson
 
-from scanner.catalog import FOLDER, Catalog
+from scanner.catalog import FOLDER, Catalog, derived
 from scanner.catalog.spec import ResourceType
 
 _LENGTH = 12
+_FORMAT = 1  # raise it when the same catalog gets other digests
 _NO_PART = frozenset({"iam", "size", "size_param"})  # permissions and page sizes change no answer
+
+
+def type_digests(catalog: Catalog, kinds: Iterable[ResourceType]) -> dict[str, str]:
+    """The digests of types by "client:kind"; they are kept as long as the catalog stays as it is."""
+    name = f"digests-{catalog.version}-{_FORMAT}"
+    kept, found = derived.load(name), dict[str, str]()
+    if not isinstance(kept, dict):
+        kept = {f"{kind.service}:{kind.kind}": type_digest(catalog, kind) for kind in catalog.types}
+        derived.keep(name, kept)
+    for kind in kinds:
+        key = f"{kind.service}:{kind.kind}"
+        found[key] = str(kept.get(key) or type_digest(catalog, kind))
+    return found
 
 
 def type_digest(catalog: Catalog, kind: ResourceType) -> str:

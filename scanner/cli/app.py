@@ -5,63 +5,62 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
 from scanner import stopping
-from scanner.cli import (
-    cache,
-    check,
-    demo,
-    diff,
-    doctor,
-    fake_aws,
-    iam_policy,
-    init,
-    merge,
-    plan,
-    regions,
-    report,
-    scan,
-    schema,
-    shells,
-    types,
-    version,
-    whoami,
-)  # fmt: skip
+from scanner.cli.completion import VARIABLE
 from scanner.cli.filters import FilteredCommand
 from scanner.cli.manual import Group, manual, summary
 from scanner.cli.voice import complain, talking
 from scanner.errors import Interrupted, ScannerError
 
-app = typer.Typer(
-    name="aws-scanner",
-    cls=Group,
-    help="AWS inventory batch scanner: a YAML profile in, a complete and honest inventory out.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-_COMMANDS = (
-    report, diff, merge, demo, init, whoami, doctor, regions, types, check, iam_policy, schema, fake_aws, shells,
-    version,
+# In the order of --help. A module has its command's name.
+COMMANDS = (
+    "scan", "plan", "report", "diff", "merge", "demo", "init", "whoami", "doctor", "regions", "types", "check",
+    "iam-policy", "schema", "fake-aws", "completion", "version", "cache",
 )  # fmt: skip
-for command in (scan, plan, *_COMMANDS):
-    kind = FilteredCommand if command in (scan, plan) else None
-    texts = manual(command.__doc__), summary(command.__doc__)
-    app.command(name=command.NAME, cls=kind, help=texts[0], short_help=texts[1])(talking(command.run))
-app.add_typer(cache.group, name=cache.NAME, help=manual(cache.__doc__), short_help=summary(cache.__doc__))
+_FILTERED = ("scan", "plan")
+
+
+def program(names: Sequence[str] = COMMANDS) -> typer.Typer:
+    """The program with these of its commands."""
+    app = typer.Typer(
+        name="aws-scanner",
+        cls=Group,
+        help="AWS inventory batch scanner: a YAML profile in, a complete and honest inventory out.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(lambda: None)  # else one command alone would be the program
+    for name in names:
+        command = import_module("scanner.cli." + name.replace("-", "_"))
+        text, short = manual(command.__doc__), summary(command.__doc__)
+        if hasattr(command, "group"):
+            app.add_typer(command.group, name=name, help=text, short_help=short)
+        else:
+            kind = FilteredCommand if name in _FILTERED else None
+            app.command(name=name, cls=kind, help=text, short_help=short)(talking(command.run))
+    return app
+
+
+def _asked(words: Sequence[str]) -> typer.Typer:
+    """The program as these words need it: to build all commands takes longer than most of them do."""
+    return program(words[:1]) if words and words[0] in COMMANDS else program()
 
 
 def run() -> None:
     """Run and exit: 0 complete, 2 profile or command line, 3 incomplete, 4 no credentials, 70 defect, 128 + signal."""
     try:
-        if shells.VARIABLE in os.environ:
+        if VARIABLE in os.environ:
             complete()
         else:
-            app()
+            _asked(sys.argv[1:])()
     except Interrupted as stop:
         complain("interrupted")
         _leave(stop.exit_code)
@@ -90,4 +89,4 @@ def complete() -> None:
     """Print what the last word of the command line may become."""
     from scanner.cli.complete import answer
 
-    typer.echo(answer(typer.main.get_command(app), sys.argv[1:]), nl=False)
+    typer.echo(answer(typer.main.get_command(program()), sys.argv[1:]), nl=False)

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scanner.cli.completion import profiles
 from scanner.cli.manual import Group, manual, summary
 from scanner.cli.voice import say, talking
+from scanner.cli.words import profiles
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from scanner.store.cachefiles import CacheEntry, CacheFolder
 
-NAME = "cache"
 
 PROFILE = Annotated[
     str | None,

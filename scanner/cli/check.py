@@ -12,8 +12,6 @@ import typer
 
 from scanner.cli.voice import say
 
-NAME = "check"
-
 CATALOG_DIRS = Annotated[
     list[Path] | None,
     typer.Option("--catalog-dir", metavar="DIR", help="A folder with catalog files of your own; repeatable."),

@@ -15,8 +15,6 @@ import typer
 
 from scanner.cli.options import SET, Selection
 
-NAME = "demo"
-
 
 def run(
     serve: Annotated[bool, typer.Option("--serve", help="Keep the fake AWS up; print the environment for it.")] = False,

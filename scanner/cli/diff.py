@@ -19,7 +19,6 @@ import typer
 if TYPE_CHECKING:
     from scanner.diff.result import Diff
 
-NAME = "diff"
 FORMATS = ("text", "json", "markdown", "md")
 
 FAIL_ON_CHANGE = Annotated[

@@ -18,8 +18,6 @@ import typer
 from scanner.cli.voice import say
 from scanner.cli.whoami import PROFILE
 
-NAME = "doctor"
-
 
 def run(
     profile: PROFILE = None,

@@ -26,8 +26,6 @@ import typer
 
 from scanner.cli.check import CATALOG_DIRS, folders_of
 
-NAME = "fake-aws"
-
 
 def run(  # noqa: PLR0913 - one parameter per option
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,

@@ -22,8 +22,6 @@ import typer
 from scanner.cli.groups import spread
 from scanner.cli.options import PROFILE, Selection
 
-NAME = "iam-policy"
-
 
 @spread
 def run(

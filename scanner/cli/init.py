@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanner.cli import completion
+from scanner.cli import words
 from scanner.cli.voice import say
 
 if TYPE_CHECKING:
     from scanner.profile.draft import Draft
 
-NAME = "init"
 
 _MANY = "several by repeating it"
 _LIST = "several with commas or by repeating it"
@@ -43,7 +42,7 @@ def run(  # noqa: PLR0913 - one parameter per option
             "--aws-profile",
             metavar="NAME",
             help=f"A profile of ~/.aws/config; {_MANY}.",
-            autocompletion=completion.aws_profiles,
+            autocompletion=words.aws_profiles,
         ),
     ] = None,
     regions: Annotated[
@@ -53,7 +52,7 @@ def run(  # noqa: PLR0913 - one parameter per option
             "-r",
             metavar="REGION",
             help=f"Regions, globs, or enabled; {_LIST}.",
-            autocompletion=completion.regions,
+            autocompletion=words.regions,
         ),
     ] = None,
     service: Annotated[
@@ -63,7 +62,7 @@ def run(  # noqa: PLR0913 - one parameter per option
             "-s",
             metavar="SERVICE",
             help=f"Services or types; {_LIST}.",
-            autocompletion=completion.services,
+            autocompletion=words.services,
         ),
     ] = None,
     tag: Annotated[
@@ -98,7 +97,7 @@ def _place(name: str, output: Path | None, *, force: bool) -> Path:
     from scanner.profile.source import CONFIG_DIR
 
     path = output or CONFIG_DIR / f"{name}.yaml"
-    if not completion.is_name(path.stem if output else name) or path.suffix not in (".yaml", ".yml"):
+    if not words.is_name(path.stem if output else name) or path.suffix not in (".yaml", ".yml"):
         what = f"--output {path}" if output else f"{name!r}"
         raise ProfileError([f"init: {what}: a name of letters, digits, '.', '_' and '-' is wanted, a file also .yaml"])
     if not force and (path.exists() or path.is_symlink()):

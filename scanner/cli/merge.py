@@ -24,9 +24,7 @@ from typing import Annotated
 
 import typer
 
-from scanner.cli import completion
-
-NAME = "merge"
+from scanner.cli import words
 
 SNAPSHOTS = Annotated[
     list[Path],
@@ -47,7 +45,7 @@ FORMATS = Annotated[
         "--format",
         "-f",
         metavar="NAME",
-        autocompletion=completion.formats,
+        autocompletion=words.formats,
         help="A report to write beside the records; repeatable. Default: json and markdown.",
     ),
 ]

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from scanner.cli import completion
+from scanner.cli import words
 
 PROFILE = Annotated[
     str | None,
     typer.Argument(
-        autocompletion=completion.profiles,
+        autocompletion=words.profiles,
         metavar="PROFILE",
         help="A scan profile: a name (config/NAME.yaml) or a path. Without one, the account of the ambient "
         "credentials is scanned in all its enabled regions.",
@@ -29,7 +29,7 @@ REGIONS = Annotated[
     typer.Option(
         "--regions",
         "-r",
-        autocompletion=completion.regions,
+        autocompletion=words.regions,
         metavar="REGIONS",
         help="Regions, with commas or repeated: names, globs ('eu-*'), `enabled`, exclusions ('!us-*'). They hold for "
         "every account. Default: the profile's, else all that the account has enabled; AWS_REGION does not limit them.",
@@ -40,7 +40,7 @@ SERVICE = Annotated[
     typer.Option(
         "--service",
         "-s",
-        autocompletion=completion.services,
+        autocompletion=words.services,
         metavar="SERVICES",
         help="Services and types, with commas or repeated: ec2, vpc, ec2:instance, AWS::S3::Bucket, 'ecs:*', "
         "'!ec2:snapshot'. `aws-scanner types` lists them. Default: the profile's, else all.",
@@ -51,7 +51,7 @@ AWS_PROFILE = Annotated[
     typer.Option(
         "--profile",
         "-p",
-        autocompletion=completion.aws_profiles,
+        autocompletion=words.aws_profiles,
         metavar="NAME",
         help="The AWS profile (~/.aws/config) to start from, as AWS_PROFILE: it is used wherever the scan profile "
         "names no credentials, and refused where it names them for every account.",
@@ -147,7 +147,7 @@ FORMAT = Annotated[
     typer.Option(
         "--format",
         "-f",
-        autocompletion=completion.formats,
+        autocompletion=words.formats,
         metavar="NAME",
         help="table (default; the first 200 resources), json, jsonl, md or markdown, csv. Without --output to stdout.",
     ),

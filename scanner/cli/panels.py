@@ -141,6 +141,8 @@ def _collector(profile: Profile) -> str:
 
 def _panel(console: Console, title: str, style: str, rows: Iterable[Row]) -> None:
     """A box with a title, or lines below one."""
+    if console.quiet:
+        return
     from rich.panel import Panel
     from rich.table import Table
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from scanner.profile import LoadedProfile
     from scanner.share import Share
 
-NAME = "plan"
-
 
 @dataclass(frozen=True, slots=True)
 class Planned:

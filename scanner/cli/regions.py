@@ -17,8 +17,6 @@ import typer
 from scanner.cli.voice import say
 from scanner.cli.whoami import PROFILE
 
-NAME = "regions"
-
 _COLUMNS = ("account_id", "account_name", "partition", "region", "status", "source")
 Row = dict[str, Any]
 

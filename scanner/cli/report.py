@@ -11,9 +11,7 @@ from typing import Annotated
 
 import typer
 
-from scanner.cli.completion import formats
-
-NAME = "report"
+from scanner.cli.words import formats
 
 
 def run(

@@ -43,14 +43,12 @@ from scanner.cli.voice import complain, voice
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from scanner.begin import Part
     from scanner.cli.delivery import Target
     from scanner.model import Unit
     from scanner.pipeline import Hooks
     from scanner.profile import LoadedProfile
+    from scanner.share import Part
     from scanner.store.snapshots import Snapshot
-
-NAME = "scan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +86,16 @@ def run(  # noqa: PLR0913 - groups of options, spread into one option each
 
 def scan_and_show(asked: Asked) -> int:
     """Scan, deliver the resources, say what is missing, was found and has changed, and return the exit code."""
+    loaded, target = read(asked)
+    part = _part(asked)
+    if not asked.dry_run:
+        _warm_up(loaded)
+
     from scanner.cli.compare import comparison_of
     from scanner.cli.delivery import make_ready
     from scanner.cli.panels import show_configuration
     from scanner.formats.console import console_for
-    from scanner.retention import keep_newest
 
-    loaded, target = read(asked)
-    part = _part(asked)
     # Where stderr is read by a machine, nothing for people may stand between its lines.
     talk = console_for(sys.stderr, quiet=asked.quiet or voice().json_on_stderr)
     show_configuration(talk, loaded, target)
@@ -106,15 +106,27 @@ def scan_and_show(asked: Asked) -> int:
     snapshot = _scan(loaded, talk, part, quiet=asked.quiet)
     _show(snapshot, target, loaded, talk, quiet=asked.quiet)
     code = comparison.conclude(snapshot, quiet=asked.quiet) if comparison else int(snapshot.manifest["exit_code"])
-    keep_newest(loaded, snapshot, complain)
+    _tidy(loaded, snapshot)
     return code
+
+
+def _tidy(loaded: LoadedProfile, snapshot: Snapshot) -> None:
+    from scanner.retention import keep_newest
+
+    keep_newest(loaded, snapshot, complain)
+
+
+def _warm_up(loaded: LoadedProfile) -> None:
+    """The fork server imports what it needs while this process imports the rest."""
+    from scanner.ahead import warm_up
+
+    warm_up(loaded)
 
 
 def _part(asked: Asked) -> Part:
     """How much is scanned. Raises ProfileError."""
-    from scanner.begin import Part
     from scanner.errors import ProfileError
-    from scanner.share import share_of
+    from scanner.share import Part, share_of
 
     if asked.extent.resume and asked.dry_run:
         raise ProfileError(["command line: --resume: scans; it goes without --dry-run"])

@@ -9,9 +9,7 @@ from typing import Annotated
 
 import typer
 
-from scanner.cli.completion import SCHEMAS, schemas
-
-NAME = "schema"
+from scanner.cli.words import SCHEMAS, schemas
 
 
 def run(

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanner.cli import completion
+from scanner.cli import words
 from scanner.cli.check import CATALOG_DIRS, folders_of
 from scanner.cli.voice import say
 
 if TYPE_CHECKING:
     from scanner.catalog import Catalog
     from scanner.catalog.spec import ResourceType
-
-NAME = "types"
 
 
 def run(
@@ -28,7 +26,7 @@ def run(
         typer.Argument(
             metavar="PATTERN",
             help="A service, type or glob: ec2, s3:bucket, '*:cluster'.",
-            autocompletion=completion.types,
+            autocompletion=words.types,
         ),
     ] = "*",
     service: Annotated[
@@ -38,7 +36,7 @@ def run(
             "-s",
             metavar="SERVICE",
             help="Only types of this service; several with commas or by repeating it.",
-            autocompletion=completion.services,
+            autocompletion=words.services,
         ),
     ] = None,
     catalog_dirs: CATALOG_DIRS = None,

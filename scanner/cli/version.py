@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import typer
 
-NAME = "version"
-
 
 def run() -> None:
     """Entry of `aws-scanner version`."""

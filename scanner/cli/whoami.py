@@ -16,20 +16,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scanner.cli import completion
+from scanner.cli import words
 from scanner.cli.voice import say
 
 if TYPE_CHECKING:
     from scanner.whoami import Asked, Standing
 
-NAME = "whoami"
 
 PROFILE = Annotated[
     str | None,
     typer.Argument(
         metavar="PROFILE",
         help="Profile: a name in config/ or a path; default: the ambient credentials.",
-        autocompletion=completion.profiles,
+        autocompletion=words.profiles,
     ),
 ]
 

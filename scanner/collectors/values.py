@@ -18,7 +18,8 @@ Item = dict[str, Any]
 
 _HOLE = re.compile(r"\{([A-Za-z_][\w.]*)\}")
 _WHOLE_HOLE = re.compile(r"\{([A-Za-z_][\w.]*)\}\Z")
-_PLAIN = re.compile(r"[A-Za-z_]\w*\Z")
+_PLAIN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z", re.ASCII)
+_FIRST = re.compile(r"(\w+)\[\?(\w+)=='([^'\\]*)'\]\.(\w+) \| \[0\]\Z", re.ASCII)
 
 
 class _Functions(functions.Functions):
@@ -34,13 +35,35 @@ _OPTIONS = jmespath.Options(custom_functions=_Functions())
 
 @lru_cache(maxsize=4096)
 def getter(path: str) -> Callable[[Mapping[str, Any]], Any]:
-    """A function that takes the value at a JMESPath; a plain member costs no more than a dict look-up."""
+    """A function that takes the value at a JMESPath; plain members and the name among tags cost a look-up."""
     if not path:
         return lambda value: value
     if _PLAIN.match(path):
-        return lambda value: value.get(path) if isinstance(value, Mapping) else None
+        return _member(*path.split("."))
+    if first := _FIRST.match(path):
+        return _first(*first.groups())
     compiled = jmespath.compile(path)
     return lambda value: compiled.search(value, options=_OPTIONS)
+
+
+def _member(name: str, *below: str) -> Callable[[Any], Any]:
+    """`a.b.c`"""
+    if not below:
+        return lambda value: value.get(name) if isinstance(value, Mapping) else None
+    rest = _member(*below)
+    return lambda value: rest(value.get(name)) if isinstance(value, Mapping) else None
+
+
+def _first(items: str, key: str, wanted: str, member: str) -> Callable[[Any], Any]:
+    """`items[?key=='wanted'].member | [0]`"""
+
+    def found(value: Any) -> Any:
+        among = value.get(items) if isinstance(value, Mapping) else None
+        of_key = (one for one in among if isinstance(one, Mapping)) if isinstance(among, list) else ()
+        matches = (one.get(member) for one in of_key if one.get(key) == wanted)
+        return next((one for one in matches if one is not None), None)
+
+    return found
 
 
 def text_of(text: Text | None, env: Mapping[str, Any]) -> str | None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from scanner.model import Beat, Job, Lost, Note, Shard
 
 MENU = Menu("executor", "scanner.executors", ("NAME", "run"))
+SERVICES_VARIABLE = "_AWS_SCANNER_PRELOAD"  # environment: what is about to be scanned, for processes that load ahead
 
 
 class Doer(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,8 +23,20 @@ def let_go(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+class _Nobody:
+    """The console of a quiet run, for which Rich need not be imported: a twentieth of a scan's own process."""
+
+    quiet, is_terminal = True, False
+
+    def print(self, *_: object, **__: object) -> None:
+        """Say nothing."""
+
+
 def console_for(stream: TextIO, *, quiet: bool = False) -> Console:
     """A Rich console for a stream, as plain as it wants it. A closed pipe is a BrokenPipeError, but for stderr."""
+    if quiet:
+        return cast("Console", _Nobody())
+
     from rich.console import Console
 
     class Piped(Console):
@@ -34,7 +46,7 @@ def console_for(stream: TextIO, *, quiet: bool = False) -> Console:
             # Nobody listens to the talk; what was asked for goes on.
             let_go(stream)
 
-    settings: dict[str, Any] = {"file": stream, "quiet": quiet}
+    settings: dict[str, Any] = {"file": stream}
     if is_plain(stream):
         # Rich asks the environment for colours too (FORCE_COLOR, TTY_COMPATIBLE); here the answer is no.
         settings |= {"force_terminal": False, "color_system": None}

@@ -31,6 +31,8 @@ _TYPES_OF_REGION = 3
 
 def render_summary(snapshot: Snapshot, console: Console, written: Sequence[str] = ()) -> None:
     """Print all of it; `written` names files that were written beside the scan's own."""
+    if console.quiet:
+        return
     render_notices(snapshot, console)
     render_gaps(snapshot, console)
     render_found(snapshot, console)
@@ -86,7 +88,8 @@ def render_found(snapshot: Snapshot, console: Console) -> None:
 
 def say(console: Console, text: str, style: str = "") -> None:
     """Print hostile text unwrapped, so that paths and messages can be copied; a terminal breaks the line itself."""
-    console.print(rich_text(text, style), soft_wrap=True, highlight=False)
+    if not console.quiet:
+        console.print(rich_text(text, style), soft_wrap=True, highlight=False)
 
 
 def _render_regions(manifest: Mapping[str, Any], coverage: Coverage, console: Console) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
-from pydantic_settings import NoDecode
 
 from scanner.model import Role
-from scanner.profile.words import SAFE_NAME, WORD, Strict, Tags, Words
+from scanner.profile.words import SAFE_NAME, WORD, AsWritten, Strict, Tags, Words
 
 _ARN = re.compile(rf"arn:aws[a-z-]*:iam::[0-9]{{12}}:role/[{WORD}+=,.@/-]+", re.ASCII)
 _ARN_WANTED = "a role's ARN is wanted: arn:aws:iam::111122223333:role/name"
@@ -40,7 +39,7 @@ def _role(one: Any) -> Role:
 
 Roles = Annotated[
     list[Role],
-    NoDecode,
+    AsWritten,
     BeforeValidator(_roles),
     Field(json_schema_extra={"items": {}, "type": ["array", "string", "object"]}),
 ]

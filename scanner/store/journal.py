@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ class Journal:
         """
         with atomic_write(self.folder / _OTHERS) as out:
             for cell in others:
-                out.write(orjson.dumps(asdict(cell), option=orjson.OPT_APPEND_NEWLINE))
+                out.write(orjson.dumps(cell, option=orjson.OPT_APPEND_NEWLINE))
         with atomic_write(self.folder / PLAN) as out:
             out.write(_plan_text(plan))
 
@@ -81,7 +81,7 @@ class Journal:
         """A unit is finished. A disk that refuses costs only what the shard itself does not say."""
         entry: dict[str, Any] = {"unit": shard.unit, "cached": shard.cached, "has_shard": shard.path is not None}
         if shard.path is None:
-            entry |= {"cells": [asdict(one) for one in shard.cells], "stats": [asdict(one) for one in shard.stats]}
+            entry |= {"cells": shard.cells, "stats": shard.stats}
         with contextlib.suppress(OSError):
             if self._descriptor < 0:
                 path = self.folder / _ENTRIES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -99,7 +99,8 @@ class _Foot:
 def _write(out: BinaryIO, head: ShardHead, rows: Iterator[Keyed], foot: _Foot) -> tuple[Cell, ...]:
     twice: Counter[str] = Counter()
     with packer(level=3).stream_writer(out, closefd=False) as packed:
-        packed.write(orjson.dumps({"shard": SHARD_FORMAT, **asdict(head)}) + b"\n")
+        said = {"shard": SHARD_FORMAT, "unit": head.unit, "key": head.key, "written_at": head.written_at}
+        packed.write(orjson.dumps(said) + b"\n")
         count, before = 0, None
         for key, row in rows:
             packed.write(row + b"\n")
@@ -107,8 +108,8 @@ def _write(out: BinaryIO, head: ShardHead, rows: Iterator[Keyed], foot: _Foot) -
             if before == key:
                 twice[key[2]] += 1
             before = key
-        cells, stats = foot.counted(twice), [asdict(one) for one in foot.stats]
-        packed.write(orjson.dumps({"footer": count, "cells": [asdict(one) for one in cells], "stats": stats}) + b"\n")
+        cells = foot.counted(twice)
+        packed.write(orjson.dumps({"footer": count, "cells": cells, "stats": foot.stats}) + b"\n")
     return cells
 
 
