@@ -16,6 +16,7 @@ from botocore.endpoint import convert_to_response_dict
 from botocore.exceptions import ClientError
 
 from scanner.aws.answers import check_error
+from scanner.aws.connections import send
 from scanner.aws.signing import Request, Scope, scope_of
 
 Handler = Callable[..., Any]
@@ -127,7 +128,7 @@ class _Operation:
         request = self._request(dict(params))
         if request is None:
             return self._plain(**params)  # type: ignore[no-any-return]
-        http = self._client._endpoint.http_session.send(request)
+        http = send(self._client._endpoint.http_session, request)
         if self._may_redirect and http.status_code in _REDIRECTS:
             return self._plain(**params)  # type: ignore[no-any-return]
         parsed = self._parsed(http)

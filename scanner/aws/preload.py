@@ -6,14 +6,11 @@ import contextlib
 import gc
 import os
 
-# Imports make no cycles worth a collection, and each would walk all that was imported so far.
-gc.set_threshold(200_000, 20, 20)
+from botocore.exceptions import BotoCoreError
 
-from botocore.exceptions import BotoCoreError  # noqa: E402
-
-from scanner.aws.clients import preload  # noqa: E402
-from scanner.catalog import load_catalog  # noqa: E402
-from scanner.executors import SERVICES_VARIABLE  # noqa: E402
+from scanner.aws.clients import preload
+from scanner.catalog import load_catalog
+from scanner.executors import SERVICES_VARIABLE
 
 services = [name for name in os.environ.get(SERVICES_VARIABLE, "").split(",") if name]
 if services:

@@ -15,9 +15,9 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 
 _TRIES, _PAUSE_S = 5, 0.2
-# What each worker would import for itself, its first connection to a host by name too, before all is frozen.
+# What each worker would import for itself, its first connection to a host by name too.
 _OF_WORKERS = ["scanner.executors.serving", "multiprocessing.popen_forkserver", "encodings.idna", "ctypes"]
-_PRELOAD = [*_OF_WORKERS, "scanner.worker", "scanner.aws.preload"]
+_PRELOAD = ["scanner.executors.importing", *_OF_WORKERS, "scanner.worker", "scanner.aws.preload"]
 # What a terminal sends to all of its processes (Ctrl-C, and its own end): the parent decides what becomes of it.
 FROM_TERMINAL = frozenset({signal.SIGINT, signal.SIGHUP})
 
