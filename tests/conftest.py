@@ -23,6 +23,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from scanner.aws.clients import preload
 from scanner.catalog import load_catalog
+from scanner.catalog.digests import type_digests
 from scanner.cli.app import run
 from scanner.demo import DemoServer
 from scanner.demo.truth import Seen, inventory
@@ -163,8 +164,9 @@ def derived() -> list[Path]:
     """The compiled catalog and the cut models, made once: each run of the program in a new home would need a second."""
     catalog = load_catalog()
     preload(sorted({service for service, _ in catalog.operations()}), catalog.operations())
+    type_digests(catalog, ())
     folder = Path(user_cache_dir("aws-scanner"))
-    return [folder / f"catalog-{catalog.version}.json", *folder.glob("model-*.json")]
+    return [folder / f"catalog-{catalog.version}.json", *folder.glob("model-*.json"), *folder.glob("digests-*.json")]
 
 
 @pytest.fixture(scope="session")

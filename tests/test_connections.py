@@ -14,14 +14,17 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as aws
+from botocore.httpsession import URLLib3Session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from scanner.aws.clients import Clients
+from scanner.aws.connections import send, shorten
 from scanner.aws.operations import Parts, prepare
 from scanner.aws.settings import DoorSettings
+from scanner.aws.signing import Request
 from scanner.catalog import load_catalog
 from scanner.model import Keys
 
@@ -113,6 +116,52 @@ def test_requests_of_one_client_share_a_connection_until_the_server_closes_it() 
 def test_what_is_no_answer_is_botocores_error_for_a_broken_connection(answer: bytes) -> None:
     with answering(answer) as server, pytest.raises(aws.ConnectionClosedError):
         calling(f"http://127.0.0.1:{server.port}")()
+
+
+HALF = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b" % (len(LIST), LIST[:9])
+BOTH = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Same: a\r\nx-same: b\r\nX-Amz-Id: 1\r\n\r\n{}"
+REDIRECT = b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nConnection: close\r\n\r\n{}"
+
+
+@pytest.mark.parametrize("answer", [PLAIN, HALF, BOTH, REDIRECT, SHORT, b"", b"no HTTP\r\n\r\n", None])
+def test_the_short_way_gives_what_botocores_own_gives(answer: bytes | None) -> None:
+    """The same status, headers and body, or an error of the same kind. None: nobody listens, or nobody answers."""
+    said = []
+    for way in (send, URLLib3Session.send):
+        with answering(*[answer] * (answer is not None), PLAIN) as server:
+            if answer is None:
+                server.close()
+            session = URLLib3Session(timeout=5)
+            shorten(session)
+            request = Request("GET", f"http://127.0.0.1:{server.port}/", {"Host": "x"}, None, {})
+            try:
+                got = way(session, request)
+                said.append((got.status_code, dict(got.headers), got.content))
+            except aws.BotoCoreError as error:
+                said.append((type(error), str(error).replace(str(server.port), "")))
+            if answer in (PLAIN, BOTH, REDIRECT):
+                assert way(session, request).status_code == 200
+                assert server.connections == 1  # it was put back
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"])
+def test_a_server_that_falls_silent_is_a_timeout_of_reading(begun: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        session = URLLib3Session(timeout=(5, 0.2))
+        shorten(session)
+        request = Request("GET", f"http://127.0.0.1:{listener.getsockname()[1]}/", {"Host": "x"}, None, {})
+        links: list[socket.socket] = []
+
+        def serve() -> None:
+            links.append(listener.accept()[0])
+            links[0].sendall(begun)
+
+        threading.Thread(target=serve, daemon=True).start()
+        with pytest.raises(aws.ReadTimeoutError):
+            send(session, request)
+        links[0].close()
 
 
 def test_a_line_break_in_a_parameter_makes_no_header() -> None:

@@ -10,17 +10,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 from scanner.aws import limits_check
-from scanner.aws.limiter import Limiter
+from scanner.aws.limiter import Limiter, Paces
 from scanner.aws.limits import PATH, Budget, Budgets, budgets, read
 from scanner.aws.pace import Book, State, slot_of, sweep
+from scanner.aws.settings import DoorSettings
 from scanner.catalog import load_catalog
 from scanner.errors import ProfileError
 from scanner.fakeaws import FakeAws, Fleet
+from scanner.model import Account, Unit
 from scanner.profile import load_profile
 from tests.conftest import Bench
 
@@ -38,6 +42,17 @@ def test_each_operation_has_the_budget_that_aws_documents() -> None:
     )
     assert found.of("ecs", "list_services") == found.of("iam", "list_users") == Budget(20, 100, "")
     assert found.of("lambda", "get_policy") == Budget(15, 100, "get_policy")
+
+
+def test_operations_of_one_bucket_wait_for_the_same_tokens(tmp_path: Path) -> None:
+    session = botocore.session.Session()
+    client = session.create_client("ecs", "us-east-1", aws_access_key_id="AKIA", aws_secret_access_key="none")
+    unit = Unit(Account("111122223333", "aws", ""), "us-east-1", "us-east-1", "services", "ecs", ("cluster",))
+    paces = Paces(DoorSettings(budgets=budgets(), paces=str(tmp_path)), client, unit)
+    with ThreadPoolExecutor(8) as threads:
+        made = set(threads.map(paces.of, ["list_clusters", "describe_clusters"] * 32))
+    assert len(made) == 1
+    assert paces.of("list_services") is paces.of("describe_services") is not paces.of("list_clusters")
 
 
 def test_a_profile_changes_budgets_and_leaves_a_share_of_them_to_others() -> None:

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import jmespath
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from scanner.catalog import load_catalog
 from scanner.catalog.arns import ArnParser
 from scanner.catalog.strict_yaml import YamlProblem, load_marked
 from scanner.collectors.filters import GLOB, matcher, server_side
-from scanner.collectors.values import scrubber
+from scanner.collectors.values import getter, scrubber
 from scanner.errors import SnapshotError
 from scanner.formats.text import harmless_json, printable
 from scanner.model import TagFilter
@@ -215,3 +216,17 @@ def test_what_is_scrubbed_once_is_scrubbed_and_no_key_is_lost(value: dict[str, A
     assert orjson.dumps(value) == before
     assert once.keys() == value.keys()
     assert scrub(once) == once
+
+
+# Paths
+
+
+_LEAF = st.one_of(st.none(), st.booleans(), st.integers(-1, 1), st.sampled_from(["", "Name", "web"]))
+_TAG = st.dictionaries(st.sampled_from(["Key", "Value"]), _LEAF) | _LEAF
+_ITEM = st.dictionaries(st.sampled_from(["Tags", "State"]), st.lists(_TAG, max_size=4) | _TAG) | _LEAF
+
+
+@same_every_time
+@given(_ITEM, st.sampled_from(["Tags[?Key=='Name'].Value | [0]", "State.Key", "State", "Tags.Key.Value"]))
+def test_paths_that_are_taken_without_jmespath_are_what_it_says(item: Any, path: str) -> None:
+    assert getter(path)(item) == jmespath.search(path, item)

@@ -109,7 +109,7 @@ class _Short:
             # As after any failure, urllib3's pool drops the connection.
             answer.close()
             raise
-        if answer.will_close or answer.length:
+        if answer.will_close or (whole and answer.length):
             here.close()
         return whole or HTTPResponse(
             body=answer,
@@ -193,7 +193,7 @@ class _Pools(PoolManager):
 def send(session: Any, request: Any) -> AWSResponse:
     """A request's answer, as `URLLib3Session.send` gives it and with its errors, in fewer steps where they are plain.
 
-    Raises botocore's HTTPClientError, and what is one.
+    Raises BotoCoreError.
     """
     own: Any = session
     if type(session) is not URLLib3Session or own._proxy_config._proxies or "read_timeout" in request.context:
