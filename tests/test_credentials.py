@@ -84,3 +84,21 @@ def test_clients_follow_an_environment_that_changes_to_another_aws_configuration
         client = Clients(DoorSettings(), load_catalog().operations()).get(Keys("a", "b"), "us-east-1", "sqs")
         found.append(client.meta.endpoint_url)
     assert found == ["https://one.test", "https://other.test"]
+
+
+def test_clients_follow_any_variable_of_the_environment_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for value in ("false", "true", "false"):
+        monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", value)
+        client = Clients(DoorSettings(), load_catalog().operations()).get(Keys("a", "b"), "us-east-1", "sqs")
+        found.append(client.meta.endpoint_url)
+    plain, fips = "https://sqs.us-east-1.amazonaws.com", "https://sqs-fips.us-east-1.amazonaws.com"
+    assert found == [plain, fips, plain]
+
+
+def test_a_variable_of_the_sdks_that_cannot_be_read_and_is_not_needed_costs_nothing(
+    bench: Bench, fake: Callable[..., FakeAws]
+) -> None:
+    profile = bench.profile(fake(Fleet(items=1)).url, regions=["us-east-1"], services=["sqs"])
+    done = bench.here("scan", profile, "--quiet", AWS_MAX_ATTEMPTS="many")
+    assert (done.returncode, done.stderr) == (0, "")

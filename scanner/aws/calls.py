@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import Any, Protocol
 
-import jmespath
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
@@ -22,7 +20,9 @@ from scanner.aws.operations import Method, Parts, prepare
 from scanner.aws.outcomes import EXPIRED, UNKNOWN_KEYS, Verdict, verdict
 from scanner.aws.patience import Patience
 from scanner.aws.settings import DoorSettings
+from scanner.aws.tokens import next_tokens
 from scanner.aws.traces import Attempt, tracer_for
+from scanner.aws.underway import Asked, Underway
 from scanner.catalog.spec import Call
 from scanner.errors import GapError, ReadOnlyViolation
 from scanner.model import CallStats, Outcome, Unit
@@ -60,17 +60,6 @@ class _Transient(GapError):
     """A failure that another attempt may mend."""
 
 
-@dataclass(slots=True)
-class _Open:
-    """A call under way. `due`: when it must be done (None: its first attempt has no turn yet); `last`: what failed."""
-
-    since: float
-    operation: str
-    cell_due: float
-    due: float | None = None
-    last: GapError | None = None
-
-
 class Lane:
     """All calls to one account, region and service: one client, one pace, one count. `unit` says whose, in traces.
 
@@ -84,9 +73,7 @@ class Lane:
         self._settings = settings
         self._paces = Paces(settings, client, unit)
         self._stats: dict[str, CallStats] = {}
-        self._open: dict[int, _Open] = {}
-        self._cells: dict[int, float] = {}  # until when a cell's calls may be made
-        self._has_cells = unit is not None
+        self._underway = Underway(settings, has_cells=unit is not None)
         self._patience = Patience(str(client.meta.endpoint_url))
         self._lock = threading.Lock()
         self._wait = self._turn
@@ -105,7 +92,7 @@ class Lane:
     @property
     def oldest(self) -> tuple[float, str] | None:
         """The call that has waited for its answer longest: since when (monotonic seconds), and its operation."""
-        return min(((one.since, one.operation) for one in self._open.copy().values()), default=None)
+        return self._underway.oldest
 
     def pages(self, call: Call, params: Mapping[str, Any]) -> Iterator[Page]:
         """Every page of a call. Raises GapError after the pages that came; Absent for the call's `none` codes."""
@@ -127,31 +114,19 @@ class Lane:
 
     def once(self, call: Call, params: Mapping[str, Any], number: int = 1) -> Page:
         """One answered request, after as many attempts as the settings allow. Raises GapError or Absent."""
-        thread = threading.get_ident()
-        asked = self._begun(call)
         retrying = self._once if self._patience.is_tired(call.operation) else self._often
-        self._open[thread] = asked
-        if self._tracer:
-            self._tracer.begin(call, number)
+        asked = self._underway.begin(call)
         try:
+            if self._tracer:
+                self._tracer.begin(call, number)
             page = self._with_keys(retrying, call, params)
         except GapError as gap:
             if isinstance(gap, _Transient) or isinstance(asked.last, _Transient):
                 self._patience.gave_up(call.operation, gap.code)
             raise _final(gap) from None
         finally:
-            del self._open[thread]
+            self._underway.end()
         return page
-
-    def _begun(self, call: Call) -> _Open:
-        """A call that begins now. Raises GapError where its cell's time is over."""
-        now = time.monotonic()
-        # Outside of a scan's units, where credentials are renewed for as long as it takes, there are no cells.
-        cell_due = now + self._settings.cell_deadline_s if self._has_cells else math.inf
-        asked = _Open(now, call.operation, self._cells.setdefault(id(call), cell_due))
-        if now >= asked.cell_due:
-            raise self._cell_is_over(asked)
-        return asked
 
     def add(self, stats: tuple[CallStats, ...]) -> None:
         """Count what was asked on behalf of this lane."""
@@ -191,33 +166,25 @@ class Lane:
     def _retrying(self, attempts: int) -> Retrying:
         settings = self._settings
         return Retrying(
-            stop=lambda state: state.attempt_number >= attempts or self._is_over(state.upcoming_sleep),
+            stop=lambda state: state.attempt_number >= attempts or self._underway.is_over(state.upcoming_sleep),
             wait=wait_random_exponential(settings.initial_wait_s, settings.max_wait_s),
             retry=retry_if_exception_type(_Transient),
             before_sleep=self._count_retry,
             reraise=True,
         )
 
-    def _is_over(self, wait_s: float) -> bool:
-        """Whether this thread's call would be overdue after a pause."""
-        due = self._open[threading.get_ident()].due
-        return due is not None and time.monotonic() + wait_s >= due
-
     def _turn(self) -> None:
         """Wait for this thread's turn. Raises GapError where it does not come before the call, or its cell, is due."""
-        asked = self._open[threading.get_ident()]
-        until = asked.cell_due if asked.due is None else asked.due
-        if not self._paces.of(asked.operation).acquire(until - time.monotonic()):
-            raise _final(asked.last) if asked.last else self._cell_is_over(asked)
-        if asked.due is None:
-            # From here on: what a pace of our own costs is no fault of the server's.
-            asked.due = min(asked.cell_due, time.monotonic() + self._settings.call_deadline_s)
+        asked = self._underway.mine
+        if not self._paces.of(asked.operation).acquire(asked.until - time.monotonic()):
+            raise _final(asked.last) if asked.last else self._underway.cell_is_over(asked)
+        self._underway.has_turn(asked)
 
     def _attempt(self, call: Call, params: Mapping[str, Any]) -> Page:
-        asked = self._open[threading.get_ident()]
+        asked = self._underway.mine
         self._wait()
         self._count(call, calls=1)
-        with Deadline(asked.due or asked.cell_due) as deadline:
+        with Deadline(asked.until) as deadline:
             try:
                 page: Page = self._method(call.operation)(params)
             except ReadOnlyViolation:
@@ -240,15 +207,10 @@ class Lane:
         self._paces.of(operation).succeeded()
         self._patience.succeeded(operation)
 
-    def _too_late(self, asked: _Open) -> GapError:
+    def _too_late(self, asked: Asked) -> GapError:
         if time.monotonic() >= asked.cell_due:
-            return self._cell_is_over(asked)
-        message = f"no whole answer of {asked.operation} after {self._settings.call_deadline_s:g} s"
-        return _Transient(Outcome.TIMEOUT, "CallDeadline", message)
-
-    def _cell_is_over(self, asked: _Open) -> GapError:
-        message = f"{asked.operation} was not done after {self._settings.cell_deadline_s:g} s; what came is kept"
-        return GapError(Outcome.TIMEOUT, "CellDeadline", message)
+            return self._underway.cell_is_over(asked)
+        return _Transient(*self._underway.call_is_over(asked))
 
     def _sure(self, found: Verdict) -> Verdict:
         """Keys that only this region does not know are good, and the region is off; STS tells which it is."""
@@ -286,20 +248,3 @@ class Lane:
 
 def _final(gap: GapError) -> GapError:
     return GapError(gap.outcome, gap.code, gap.message, gap.refusal)
-
-
-def next_tokens(call: Call, page: Page) -> dict[str, Any]:
-    """The parameters of the next page; empty where this was the last (a token on `more: false` is no page).
-
-    Raises GapError where AWS says that there is more, and not how to get it.
-    """
-    if not call.input_tokens:
-        return {}
-    more = jmespath.search(call.more, page) if call.more else None
-    if call.more and not more:
-        return {}
-    found = (jmespath.search(path, page) for path in call.output_tokens)
-    tokens = {name: value for name, value in zip(call.input_tokens, found, strict=True) if value}
-    if more and not tokens:
-        raise GapError(Outcome.TRUNCATED, "NoToken", f"{call.api} said that there is more, and gave no token for it")
-    return tokens

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 from botocore.configprovider import create_botocore_default_config_mapping
+from botocore.exceptions import BotoCoreError
 from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.hooks import HierarchicalEmitter
 
@@ -160,7 +162,9 @@ def _settle(session: botocore.session.Session) -> None:
     """Look up the configuration once, not for each client, and let clients have the events without their old names."""
     store: Any = session.get_component("config_store")
     for name in create_botocore_default_config_mapping(session):
-        store.set_config_variable(name, store.get_config_variable(name))
+        # What cannot be read is told by the account whose calls need it, as botocore words it.
+        with contextlib.suppress(BotoCoreError, ValueError, TypeError):
+            store.set_config_variable(name, store.get_config_variable(name))
     session.register_component("event_emitter", session.get_component("event_emitter")._emitter)
 
 
