@@ -86,28 +86,33 @@ def run(  # noqa: PLR0913 - groups of options, spread into one option each
 
 def scan_and_show(asked: Asked) -> int:
     """Scan, deliver the resources, say what is missing, was found and has changed, and return the exit code."""
-    loaded, target = read(asked)
-    part = _part(asked)
-    if not asked.dry_run:
-        _warm_up(loaded)
-
     from scanner.cli.compare import comparison_of
     from scanner.cli.delivery import make_ready
+
+    loaded, target = read(asked)
+    part = _part(asked)
+    if asked.dry_run:
+        return _dry_run(loaded, _talk(asked, loaded, target), part)
+    make_ready(target)
+    comparison = comparison_of(asked.comparing, loaded, target)
+    _warm_up(loaded)
+    talk = _talk(asked, loaded, target)
+    snapshot = _scan(loaded, talk, part, quiet=asked.quiet)
+    _show(snapshot, target, loaded, talk, quiet=asked.quiet)
+    code = comparison.conclude(snapshot, quiet=asked.quiet) if comparison else int(snapshot.manifest["exit_code"])
+    _tidy(loaded, snapshot)
+    return code
+
+
+def _talk(asked: Asked, loaded: LoadedProfile, target: Target) -> Console:
+    """What speaks to people on stderr, having shown what was asked for."""
     from scanner.cli.panels import show_configuration
     from scanner.formats.console import console_for
 
     # Where stderr is read by a machine, nothing for people may stand between its lines.
     talk = console_for(sys.stderr, quiet=asked.quiet or voice().json_on_stderr)
     show_configuration(talk, loaded, target)
-    if asked.dry_run:
-        return _dry_run(loaded, talk, part)
-    make_ready(target)
-    comparison = comparison_of(asked.comparing, loaded, target)
-    snapshot = _scan(loaded, talk, part, quiet=asked.quiet)
-    _show(snapshot, target, loaded, talk, quiet=asked.quiet)
-    code = comparison.conclude(snapshot, quiet=asked.quiet) if comparison else int(snapshot.manifest["exit_code"])
-    _tidy(loaded, snapshot)
-    return code
+    return talk
 
 
 def _tidy(loaded: LoadedProfile, snapshot: Snapshot) -> None:
