@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from scanner.catalog import load_catalog, yaml_files
 from scanner.catalog.check import check
 from scanner.catalog.compile import compile_source, read_source
 from scanner.errors import CatalogError
+from scanner.fakeaws import FakeAws, Fleet
+from tests.conftest import Bench, records
 
 
 def test_every_entry_fits_botocores_models() -> None:
@@ -100,3 +103,38 @@ def test_a_corrupt_compiled_catalog_is_compiled_again(tmp_path: Path) -> None:
     for path in (tmp_path / "aws-scanner").glob("catalog-*.json"):
         path.write_bytes(b'{"version": 1')
     assert "sqs:queue" in subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+OWN = """\
+service: ivs
+resources:
+  channel: {list: list_channels, arn: arn, shape: 'arn:{partition}:ivs:{region}:{account}:channel/{id}', TAGS}
+"""
+
+
+def _own(folder: Path, tags: str) -> Path:
+    (folder / "catalogs").mkdir()
+    (folder / "catalogs" / "ivs.yaml").write_text(OWN.replace(", TAGS", tags))
+    return folder / "catalogs"
+
+
+def test_a_type_that_has_tags_is_not_said_to_have_none(bench: Bench) -> None:
+    done = bench.here("check", "--catalog-dir", _own(bench.folder, ", tags: {}"))
+    assert done.returncode == 2
+    said = "resources.channel.tags: {} says that AWS has no tags for it, but there is 'tags'"
+    assert said in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("collector", ["auto", "services"])
+def test_under_a_tag_filter_tags_that_nobody_reads_are_a_gap_and_types_without_tags_are_none(
+    bench: Bench, fake: Callable[..., FakeAws], collector: str
+) -> None:
+    folder = _own(bench.folder, ", tagging: false")
+    server = fake(Fleet(items=2), catalog_dirs=(folder,))
+    asked = {"services": ["ivs", "autoscaling"], "regions": ["us-east-1"], "catalog_dirs": [str(folder)]}
+    whole = bench.profile(server.url, **asked)
+    assert bench.here("scan", whole, "-q", "--no-cache").returncode == 0
+    tags = {record["resource_type"]: record["tags"] for record in records(bench.snapshot())}
+    assert (tags["ivs:channel"], tags["autoscaling:scalingPolicy"]) == (None, {})
+    assert bench.here("scan", whole, "-q", "--no-cache", "--tag-key", "Name", "--collector", collector).returncode == 3
+    assert bench.gaps() == [("us-east-1", "ivs:channel", "list_channels", "truncated")]

@@ -232,6 +232,7 @@ def test_an_expected_gap_is_shown_apart_and_leaves_the_scan_complete(tmp_path: P
     text = report(write_snapshot(tmp_path / "s", fleet(), ledger))
     assert "**COMPLETE:** 1 of 2 cells answered, 1 gap expected by the profile.\n" in text
     assert "### Gaps that the profile expects\n" in text
+    assert "iam-missing.json" not in text  # no remedy is wanted, and there is no such file
     assert "### Gaps\n" not in text
     assert "| sqs:queue | 0 | 1 |\n" in text
 

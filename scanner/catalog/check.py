@@ -200,6 +200,9 @@ class _Entry:
             yield from _text((name,), getattr(kind, name), env)
         for name in ("where", "owned", "state", "tags", "created"):
             yield from _path((name,), getattr(kind, name), env)
+        for name in ("Tags", "tags", "TagList", "TagSet") if kind.untagged else ():
+            if not list(_path(("tags",), name, env)):
+                yield ("tags",), f"{{}} says that AWS has no tags for it, but there is {name!r}"
         if kind.created and not list(_path(("created",), kind.created, env)):
             shape = force(resolve(kind.created, env)).shape
             stamps = ("timestamp", "long", "string")

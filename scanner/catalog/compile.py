@@ -145,7 +145,7 @@ class _Compiler:
             owned=str(entry.get("owned", "")),
             name=_text(entry.get("name")),
             tags=tags if isinstance(tags, str) else "",
-            tags_call=self._call((*at, "tags"), tags) if isinstance(tags, dict) else None,
+            tags_call=self._call((*at, "tags"), tags) if isinstance(tags, dict) and tags else None,
             created=str(entry.get("created", "")),
             state=str(entry.get("state", "")),
             extra={name: call for name, call in extras.items() if call},
@@ -155,6 +155,7 @@ class _Compiler:
             cfn=str(entry.get("cfn", "")),
             shape=str(entry.get("shape") or shape_of(str(entry["arn"]))),
             tagging_api=entry.get("tagging", True) is not False,
+            untagged=tags == {},
         )
         return replace(made, redact=(*made.redact, *uncovered(made)))
 

@@ -15,6 +15,7 @@ from scanner.catalog.spec import ResourceType
 _LENGTH = 12
 _FORMAT = 1  # raise it when the same catalog gets other digests
 _NO_PART = frozenset({"iam", "size", "size_param"})  # permissions and page sizes change no answer
+_IF_SO = frozenset({"untagged"})  # part of the digest of those types only of which it is said
 
 
 def type_digests(catalog: Catalog, kinds: Iterable[ResourceType]) -> dict[str, str]:
@@ -45,7 +46,7 @@ def names_digest(catalog: Catalog) -> str:
 
 
 def _telling(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in fields if name not in _NO_PART}
+    return {name: value for name, value in fields if name not in _NO_PART and (value or name not in _IF_SO)}
 
 
 def _digest(said: object) -> str:

@@ -69,7 +69,7 @@ class ResourceType:
     where: str = ""
     owned: str = ""
     name: Text | None = None
-    tags: str = ""  # JMESPath of tags in the item, or "sweep"
+    tags: str = ""  # JMESPath of tags in the item; "" and no call: nobody says where they are
     tags_call: Call | None = None
     created: str = ""
     state: str = ""
@@ -80,6 +80,7 @@ class ResourceType:
     cfn: str = ""
     shape: str = ""  # the ARN as a template whose last hole is {id}; reversed, it names the type of an ARN
     tagging_api: bool = True  # whether GetResources covers this type
+    untagged: bool = False  # AWS has no tags for this type (`tags: {}` in YAML)
 
     @property
     def resource_type(self) -> str:

@@ -74,6 +74,7 @@ class TypeScan:
         self._keep(works)
         self._read_tags(works)
         if self._matches:
+            self._note_untold(works)
             works = [work for work in works if work.tags is not None and self._matches(work.tags)]
         if self._enrich:
             self._questions.extras(works)
@@ -165,8 +166,18 @@ class TypeScan:
             kept.append(work)
         return kept
 
+    def _note_untold(self, works: list[Work]) -> None:
+        """Under a tag filter, a type whose tags the catalog does not know how to read is a gap, never a non-match."""
+        if works and not (self._kind.tags or self._kind.tags_call or self._kind.untagged):
+            gap = GapError(Outcome.TRUNCATED, "NotJudged", "the catalog does not say where the tags of this type are")
+            self._ledger.gap(self._kind.resource_type, self._kind.list.operation, gap)
+
     def _read_tags(self, works: list[Work]) -> None:
         kind = self._kind
+        if kind.untagged:
+            for work in works:
+                work.tags = {}
+            return
         if kind.tags_call is None:
             is_whole = kind.get is None or self._describes
             for work in works:

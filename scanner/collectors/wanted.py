@@ -17,7 +17,7 @@ def enriches(unit: Unit, kind: ResourceType) -> bool:
 
 def describes(unit: Unit, kind: ResourceType) -> bool:
     """Whether a type's `get` is called."""
-    tags_need_get = bool(unit.tags) and kind.tags_call is None
+    tags_need_get = bool(unit.tags) and kind.tags_call is None and not kind.untagged
     filtered = tags_need_get or bool(unit.filters)  # what a filter asks for may stand in the description only
     return kind.get is not None and (not kind.get_is_extra or enriches(unit, kind) or filtered)
 

@@ -100,8 +100,8 @@ def _coverage(manifest: Mapping[str, Any], coverage: Coverage) -> Iterator[str]:
     yield "\n## Coverage\n"
     yield "A cell is one call for one resource type in one region of one account. A gap is a cell without an answer."
     names = {account["id"]: account_label(account) for account in manifest["accounts"]}
-    yield from _gaps("Gaps", coverage.gaps, names)
-    yield from _gaps("Gaps that the profile expects", coverage.expected, names)
+    yield from _gaps("Gaps", coverage.gaps, names, _remedies(coverage.gaps))
+    yield from _gaps("Gaps that the profile expects", coverage.expected, names, ())
     yield from permission_sections(manifest.get("permissions", {}), names)
     if coverage.answers:
         yield "\n### Answers\n"
@@ -109,17 +109,20 @@ def _coverage(manifest: Mapping[str, Any], coverage: Coverage) -> Iterator[str]:
         yield from markdown_table(("Outcome", "Cells", "Meaning"), rows)
 
 
-def _gaps(title: str, lines: Sequence[GapLine], names: Mapping[str, str]) -> Iterator[str]:
-    if not lines:
-        return
-    yield f"\n### {title}"
+def _remedies(lines: Sequence[GapLine]) -> list[str]:
+    """What to do about gaps; nobody wants that of those that the profile expects."""
     cells = Counter[Outcome]()
     for line in lines:
         cells[line.outcome] += line.cells
-    yield ""
-    for outcome, count in cells.items():
-        yield f"- `{outcome}`, {counted(count, 'cell')}. {REMEDIES[outcome]}"
-    yield ""
+    return [f"- `{outcome}`, {counted(count, 'cell')}. {REMEDIES[outcome]}" for outcome, count in cells.items()]
+
+
+def _gaps(title: str, lines: Sequence[GapLine], names: Mapping[str, str], remedies: Sequence[str]) -> Iterator[str]:
+    if not lines:
+        return
+    yield f"\n### {title}\n"
+    if remedies:
+        yield from (*remedies, "")
     header = ("Outcome", "Account", "Region", "Type", "Call", "Times", "Code", "Message")
     yield from markdown_table(header, (_gap_row(line, names) for line in lines[:_GAP_ROWS]))
     if len(lines) > _GAP_ROWS:
