@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from botocore.model import OperationModel
-
-from scanner.catalog import external, models, yaml_files
+from scanner.catalog import external, yaml_files
+from scanner.catalog.check_calls import call_findings
 from scanner.catalog.compile import Source, compile_source, read_source, unknown
-from scanner.catalog.models import AnyShape
+from scanner.catalog.findings import Finding, path_findings, paths_in, text_findings
 from scanner.catalog.paths import (
     ANY,
     HOLE,
@@ -21,28 +20,13 @@ from scanner.catalog.paths import (
     Type,
     force,
     from_shape,
-    item_of,
     members_of,
     resolve,
     type_of_items,
 )
 from scanner.catalog.sensitive import configuration_type, is_marked, item_type, marked, uncovered
-from scanner.catalog.spec import RESERVED_HOLES, Call, ResourceType, Text
+from scanner.catalog.spec import RESERVED_HOLES, ResourceType
 from scanner.errors import CatalogError
-
-_READS = re.compile(r"^(list|describe|get|batch_get|search)_")
-_SECRETS = frozenset({"get_secret_value", "get_parameter", "get_parameters", "get_session_token", "get_object"})
-# Not in the models: S3's errors, and those that several services answer with.
-_KNOWN_CODES = frozenset(
-    {
-        "NoSuchTagSet", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchLifecycleConfiguration",
-        "NoSuchPublicAccessBlockConfiguration", "ServerSideEncryptionConfigurationNotFoundError",
-        "NotFound", "ResourceNotFound", "ResourceNotFoundException", "NoSuchEntity", "AccessDenied",
-    }
-)  # fmt: skip
-
-At = tuple[str | int, ...]
-Finding = tuple[At, str]
 
 
 @dataclass(slots=True)
@@ -101,13 +85,13 @@ class _Entry:
         if kind.of_parent and kind.of_parent not in self._kinds:
             yield ("of",), f"no type {kind.of_parent!r} in this file{unknown(kind.of_parent, self._kinds)}"
             return
-        yield from self._call(("list",), kind.list, self._before_list())
+        yield from call_findings(("list",), kind.list, self._before_list())
         if kind.get:
-            yield from self._call(("get",), kind.get, self._env(self._listed))
+            yield from call_findings(("get",), kind.get, self._env(self._listed))
         if kind.tags_call:
-            yield from self._call(("tags",), kind.tags_call, self._env(self._item))
+            yield from call_findings(("tags",), kind.tags_call, self._env(self._item))
         for name, call in kind.extra.items():
-            yield from self._call(("with", name), call, self._env(self._item))
+            yield from call_findings(("with", name), call, self._env(self._item))
         yield from self._values()
         yield from self._arn()
         yield from self._scrubbed()
@@ -136,74 +120,16 @@ class _Entry:
             return ANY
         return Type("object", fields={**members_of(entry._item), **dict.fromkeys(("id", "arn", "name"), SCALAR)})
 
-    def _call(self, at: At, call: Call, env: Type) -> Iterator[Finding]:
-        model = models.operation(call.service, call.operation)
-        if model is None:
-            return
-        if not _READS.match(call.operation) or call.operation in _SECRETS:
-            yield (*at, "call"), f"{call.operation} is no read of an inventory"
-        yield from self._params(at, call, model, env)
-        yield from self._answer(at, call, model)
-        for code in (*call.none, *call.off):
-            errors: list[AnyShape] = list(model.error_shapes)
-            known = {one.error_code or one.name for one in errors} | {one.name for one in errors} | _KNOWN_CODES
-            if code not in known:
-                yield (*at, "none"), f"{call.api} has no error {code!r}{unknown(code, known)}"
-        for action in call.iam:
-            if not external.action_exists(action):
-                yield (*at, "iam"), f"IAM has no action {action!r}{unknown(action, external.actions_like(action))}"
-
-    def _params(self, at: At, call: Call, model: OperationModel, env: Type) -> Iterator[Finding]:
-        members = model.input_shape.members if model.input_shape else {}
-        required = model.input_shape.required_members if model.input_shape else []
-        for name in required:
-            if name not in call.params:
-                yield at, f"{call.api} needs {name}"
-        for name, value in call.params.items():
-            if name not in members:
-                yield (*at, "in", name), f"{call.api} has no parameter {name!r}{unknown(name, members)}"
-            else:
-                yield from _value((*at, "in", name), value, members[name], env)
-        for name in (*call.input_tokens, *((call.size_param,) if call.size_param else ())):
-            if name not in members:
-                yield (*at, "page"), f"{call.api} has no parameter {name!r}{unknown(name, members)}"
-        if len(call.input_tokens) != len(call.output_tokens):
-            yield (*at, "page"), "needs as many outputs as inputs"
-
-    def _answer(self, at: At, call: Call, model: OperationModel) -> Iterator[Finding]:
-        answer = from_shape(model.output_shape)
-        for path, name in (
-            (call.failed, "failed"),
-            (call.more, "page"),
-            *((one, "page") for one in call.output_tokens),
-        ):
-            yield from _path((*at, name), path, answer)
-        try:
-            found = force(resolve(call.out, answer))
-        except PathError as error:
-            yield (*at, "out"), f"{call.out!r} {error}"
-            return
-        many = at == ("list",) or call.batch
-        if many and found.kind not in ("list", "any"):
-            yield (*at, "out"), f"{call.out!r} yields a {found.kind}; a list is wanted"
-        one = item_of(found) if call.batch else found
-        yield from _path((*at, "key"), call.key, one)
-        yield from _path((*at, "take"), call.take, one)
-        if at[0] == "tags":
-            taken = force(resolve(call.take, one)) if not list(_path(at, call.take, one)) else ANY
-            if taken.kind not in ("list", "map", "any"):
-                yield (*at, "out"), f"tags are a list or a map, not a {taken.kind}"
-
     def _values(self) -> Iterator[Finding]:
         kind, env = self._kind, self._env(self._item)
         for name in ("id", "arn", "name"):
-            yield from _text((name,), getattr(kind, name), env)
+            yield from text_findings((name,), getattr(kind, name), env)
         for name in ("where", "owned", "state", "tags", "created"):
-            yield from _path((name,), getattr(kind, name), env)
+            yield from path_findings((name,), getattr(kind, name), env)
         for name in ("Tags", "tags", "TagList", "TagSet") if kind.untagged else ():
-            if not list(_path(("tags",), name, env)):
+            if not list(path_findings(("tags",), name, env)):
                 yield ("tags",), f"{{}} says that AWS has no tags for it, but there is {name!r}"
-        if kind.created and not list(_path(("created",), kind.created, env)):
+        if kind.created and not list(path_findings(("created",), kind.created, env)):
             shape = force(resolve(kind.created, env)).shape
             stamps = ("timestamp", "long", "string")
             if shape is not None and shape.type_name not in stamps:
@@ -234,7 +160,7 @@ class _Entry:
         whole = configuration_type(self._kind)
         for name in ("redact", "reveal", "volatile"):
             for at, path in enumerate(getattr(self._kind, name)):
-                yield from _path((name, at), path.removesuffix(".*"), whole)
+                yield from path_findings((name, at), path.removesuffix(".*"), whole)
         known = marked(self._kind)
         for at, path in enumerate(self._kind.reveal):
             if path not in known:
@@ -247,74 +173,10 @@ class _Entry:
         """What a record tells beside its configuration must be no secret: nobody would redact it there."""
         for name in ("id", "arn", "name", "tags", "created", "state", "owned"):
             said = getattr(self._kind, name)
-            for path in _paths_in(said):
+            for path in paths_in(said):
                 try:
                     found = force(resolve(path, self._env(self._item)))
                 except PathError:
                     continue
                 if is_marked(found.shape):
                     yield (name,), f"tells {path!r}, which botocore marks as sensitive"
-
-
-def _path(at: At, path: str, root: Type) -> Iterator[Finding]:
-    if not path:
-        return
-    try:
-        resolve(path, root)
-    except PathError as error:
-        yield at, f"{path!r} {error}"
-
-
-def _text(at: At, text: Text | None, env: Type) -> Iterator[Finding]:
-    if text is None:
-        return
-    if not text.is_template:
-        yield from _path(at, text.text, env)
-    else:
-        yield from _holes(at, text.text, env)
-
-
-def _paths_in(said: Text | str | None) -> list[str]:
-    text, is_template = (said.text, said.is_template) if isinstance(said, Text) else (said or "", False)
-    return HOLE.findall(text) if is_template else [text] if text else []
-
-
-def _holes(at: At, template: str, env: Type) -> Iterator[Finding]:
-    for hole in HOLE.findall(template):
-        yield from _path(at, hole, env)
-    if re.search(r"[{}]", HOLE.sub("", template)):
-        yield at, f"{template!r} has a brace that is no hole"
-
-
-def _value(at: At, value: Any, shape: AnyShape, env: Type) -> Iterator[Finding]:
-    """One parameter: its type, its holes, and for enumerations its value."""
-    if isinstance(value, list | dict):
-        yield from _nested(at, value, shape, env)
-    elif isinstance(value, str) and "{" in value:
-        yield from _holes(at, value, env)
-    elif shape.type_name in ("structure", "list", "map"):
-        yield at, f"is a {shape.type_name}, not {value!r}"
-    else:
-        allowed = getattr(shape, "enum", None) or _LITERALS.get(shape.name)
-        if allowed and value not in allowed:
-            yield at, f"{value!r} is not allowed{unknown(value, allowed)}; allowed: {', '.join(allowed)}"
-
-
-def _nested(at: At, value: Any, shape: AnyShape, env: Type) -> Iterator[Finding]:
-    wanted = "list" if isinstance(value, list) else "structure"
-    if shape.type_name != wanted:
-        yield at, f"is a {shape.type_name}, not a {wanted}"
-        return
-    if isinstance(value, list):
-        for one in value:
-            yield from _value(at, one, shape.member, env)
-        return
-    for name, one in value.items():
-        if name not in shape.members:
-            yield (*at, name), f"has no member {name!r}{unknown(name, shape.members)}"
-        else:
-            yield from _value((*at, name), one, shape.members[name], env)
-
-
-# Strings that AWS documents and the models do not enumerate.
-_LITERALS: dict[str, tuple[str, ...]] = {"OwnerIdsElement": ("self", "amazon"), "String": ("self", "amazon", "all")}
