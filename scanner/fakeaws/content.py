@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from botocore import xform_name
 from botocore.model import OperationModel
 
 from scanner.catalog import Catalog
 from scanner.catalog.models import AnyShape
 from scanner.catalog.spec import Call, ResourceType
+from scanner.fakeaws.errors import FakeError
+from scanner.fakeaws.filling import blank, fill, first_word, give_state, place, shape_at, tag_value
 from scanner.fakeaws.paging import Paged
+from scanner.fakeaws.tokens import offset_of, token_of
 
-MOMENT = "2026-01-01T00:00:00Z"
-MOMENT_S = 1_767_225_600
 _PER_REGION = 10_000
 # Both kinds of load balancer share a namespace: the newer one says its sort first.
 _PREFIXES = {"elbv2:loadbalancer": "app/"}
 _LEAF = re.compile(r"([A-Za-z-]+)-(\d{5})\Z")
-
-
-class FakeError(Exception):
-    """An error that the fake answers with: HTTP status, code, message."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(status, code, message)
-        self.status, self.code, self.message = status, code, message
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +79,7 @@ class Content:
         role, _, call = self._roles.get((service, operation), ("", None, None))
         if role != "list" or call is None or not call.input_tokens:
             return None
-        return Paged(call.input_tokens[0], _first_word(call.output_tokens[0]), _first_word(call.out), call.more)
+        return Paged(call.input_tokens[0], first_word(call.output_tokens[0]), first_word(call.out), call.more)
 
     def _list(
         self, model: OperationModel, kind: ResourceType, call: Call, params: Mapping[str, Any], where: Where
@@ -99,11 +89,11 @@ class Content:
             parent = self._parent_leaf(kind, call, params, where)
             leaves = [f"{parent}/{leaf}" for leaf in leaves]
         start, end = self._page(call, params, len(leaves))
-        shape = _shape_at(model.output_shape, call.out)
+        shape = shape_at(model.output_shape, call.out)
         items = [self._item(kind, shape, leaf, where) for leaf in leaves[start:end]]
         answer = place(call.out, items)
         if end < len(leaves) and call.output_tokens:
-            answer[_first_word(call.output_tokens[0])] = _token(end, call, params)
+            answer[first_word(call.output_tokens[0])] = token_of(end, call, params)
         if call.more:
             answer[call.more] = end < len(leaves)
         return answer
@@ -120,7 +110,7 @@ class Content:
         if not call.input_tokens:
             return 0, count
         given = params.get(call.input_tokens[0])
-        start = _offset(str(given), call, params) if given else 0
+        start = offset_of(str(given), call, params) if given else 0
         asked = int(params.get(call.size_param) or 100) if call.size_param else 100
         return start, min(count, start + min(asked, self.fleet.page_size))
 
@@ -143,11 +133,11 @@ class Content:
     def _get(
         self, model: OperationModel, kind: ResourceType, call: Call, params: Mapping[str, Any], where: Where
     ) -> dict[str, Any]:
-        shape = _shape_at(model.output_shape, call.out)
+        shape = shape_at(model.output_shape, call.out)
         if not call.batch:
             leaf = self._known(kind, self._asked(call, params), where)
             answer = blank(model)
-            answer[_first_word(call.out)] = self._item(kind, shape, leaf, where)
+            answer[first_word(call.out)] = self._item(kind, shape, leaf, where)
             return answer
         items, failures = [], []
         for said in params.get(call.batch_param) or []:
@@ -171,14 +161,14 @@ class Content:
         if not call.batch:
             said = str(next(params[name] for name, value in call.params.items() if "{" in str(value)))
             leaf = self._known(kind, said, where)
-            shape = _shape_at(model.output_shape, call.out, whole=True)
-            answer[_first_word(call.out)] = _tag_value(shape, tags_of(leaf))
+            shape = shape_at(model.output_shape, call.out, whole=True)
+            answer[first_word(call.out)] = tag_value(shape, tags_of(leaf))
             return answer
-        shape = _shape_at(model.output_shape, call.out)
+        shape = shape_at(model.output_shape, call.out)
         rows = []
         for said in params.get(call.batch_param) or []:
             of = self._kind_of(kind, said, where)
-            tags = _tag_value(shape.members[call.take], tags_of(self._known(of, said, where)))
+            tags = tag_value(shape.members[call.take], tags_of(self._known(of, said, where)))
             rows.append({call.key: said, call.take: tags})
         return place(call.out, rows)
 
@@ -202,11 +192,11 @@ class Content:
         if not kind.arn.is_template and kind.arn.text in shape.members:
             item[kind.arn.text] = arn
         if kind.state:
-            _give_state(item, shape, kind.state, leaf)
+            give_state(item, shape, kind.state, leaf)
         if "OwnerId" in shape.members:
             item["OwnerId"] = where.account
         if kind.tags in shape.members:
-            item[kind.tags] = _tag_value(shape.members[kind.tags], tags_of(leaf))
+            item[kind.tags] = tag_value(shape.members[kind.tags], tags_of(leaf))
         return item
 
     def tagged(self, where: Where) -> list[tuple[str, dict[str, str]]]:
@@ -234,83 +224,6 @@ def tags_of(leaf: str) -> dict[str, str]:
     return {"Environment": ("Production", "Staging", "Development")[at % 3], "Name": leaf.rsplit("/", 1)[-1]}
 
 
-def _give_state(item: dict[str, Any], shape: AnyShape, path: str, leaf: str) -> None:
-    """The resource's state by its number, so that a fleet has some in each; models that list none keep a word."""
-    *steps, last = path.split(".")
-    for step in steps:
-        if step not in shape.members:
-            return  # a list that gives less than the description
-        shape, item = shape.members[step], item[step]
-    states = getattr(shape.members.get(last), "enum", None)
-    if states:
-        item[last] = states[int(leaf[-5:]) % len(states)]
-
-
-def place(path: str, items: list[Any]) -> dict[str, Any]:
-    """A structure in which `path` ("Reservations[].Instances[]") finds the items."""
-    *steps, last = path.split(".")
-    value: Any = items
-    for step in [last, *reversed(steps)]:
-        name = step.removesuffix("[]")
-        value = {name: value if step == last else [value] if step.endswith("[]") else value}
-    return dict(value)
-
-
-def blank(model: OperationModel) -> dict[str, Any]:
-    """A whole answer filled from its shape, without any token."""
-    filled = fill(model.output_shape, "extra") if model.output_shape else {}
-    return {name: value for name, value in filled.items() if "oken" not in name and "arker" not in name}
-
-
-def nothing(model: OperationModel) -> dict[str, Any]:
-    """An answer with empty lists and maps."""
-    members = model.output_shape.members if model.output_shape else {}
-    return {name: [] if one.type_name == "list" else {} for name, one in members.items() if one.type_name in _MANY}
-
-
-_MANY = ("list", "map")
-
-
-def fill(shape: AnyShape, word: str, depth: int = 0) -> Any:
-    """A plausible value of a shape: enums their first value, times one moment, structures to three levels."""
-    if shape.type_name == "structure":
-        members = shape.members.items() if depth < 3 else ()
-        return {name: fill(one, f"{name}-{word}"[:60], depth + 1) for name, one in members if _is_wanted(one, depth)}
-    if shape.type_name == "list":
-        return [fill(shape.member, word, depth + 1)] if depth < 3 and shape.member.type_name != "structure" else []
-    if shape.type_name == "map":
-        return {}
-    return _scalar(shape, word)
-
-
-def _is_wanted(shape: AnyShape, depth: int) -> bool:
-    return shape.serialization.get("location") is None and (depth < 2 or shape.type_name != "structure")
-
-
-def _scalar(shape: AnyShape, word: str) -> Any:
-    if getattr(shape, "enum", None):
-        return shape.enum[0]
-    if shape.type_name == "timestamp":
-        return MOMENT if shape.metadata.get("timestampFormat") == "iso8601" else _Moment()
-    if shape.type_name == "boolean":
-        return False
-    if shape.type_name in ("integer", "long"):
-        return MOMENT_S * 1000 if "ime" in word.split("-")[0] and shape.type_name == "long" else 1
-    if shape.type_name in ("float", "double"):
-        return 1.0
-    return MOMENT if re.search(r"(Date|Time)\Z", word.split("-")[0]) else word
-
-
-class _Moment(int):
-    """A time that JSON writes as a number and XML as text."""
-
-    def __new__(cls) -> _Moment:
-        return super().__new__(cls, MOMENT_S)
-
-    def __str__(self) -> str:
-        return MOMENT
-
-
 def _names_in(kind: ResourceType, shape: AnyShape) -> list[str]:
     """The members that id and name are read from."""
     words = [text.text for text in (kind.id, kind.name) if text is not None and not text.is_template]
@@ -333,49 +246,3 @@ def _bare(kind: ResourceType, leaf: str, arn: str, where: Where) -> str:
 def _arn(kind: ResourceType, leaf: str, where: Where) -> str:
     filled = kind.shape.replace("{partition}", where.partition).replace("{account}", where.account)
     return filled.replace("{region}", where.region).replace("{uuid}", "0a1b2c3d").replace("{id}", leaf)
-
-
-def _tag_value(shape: AnyShape, tags: Mapping[str, str]) -> Any:
-    if shape.type_name == "map":
-        return dict(tags)
-    words = list(shape.member.members)
-    key = next(word for word in words if word.lower().endswith("key"))
-    value = next(word for word in words if word.lower().endswith("value"))
-    return [{key: name, value: text} for name, text in tags.items()]
-
-
-def _shape_at(shape: AnyShape | None, path: str, *, whole: bool = False) -> Any:
-    """The shape of one item at a plain path (or, `whole`, of all that is there)."""
-    found = re.match(r"merge\((\w+)", path)
-    for step in (found[1] if found else path).split("."):
-        if shape is None or shape.type_name != "structure":
-            return None
-        shape = shape.members[step.removesuffix("[]")]
-        if shape.type_name == "list" and not whole:
-            shape = shape.member
-    return shape
-
-
-def _first_word(path: str) -> str:
-    found = re.match(r"(?:merge\()?(\w+)", path)
-    return found[1] if found else path
-
-
-def _query_mark(call: Call, params: Mapping[str, Any]) -> str:
-    own = {name: value for name, value in params.items() if name not in (*call.input_tokens, call.size_param)}
-    return hashlib.sha256(orjson.dumps([call.api, own], option=orjson.OPT_SORT_KEYS)).hexdigest()[:8]
-
-
-def _token(offset: int, call: Call, params: Mapping[str, Any]) -> str:
-    return base64.urlsafe_b64encode(f"{offset}.{_query_mark(call, params)}".encode()).decode().rstrip("=")
-
-
-def _offset(token: str, call: Call, params: Mapping[str, Any]) -> int:
-    try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-        offset, mark = text.split(".")
-        if mark == _query_mark(call, params):
-            return int(offset)
-    except ValueError:
-        pass
-    raise FakeError(400, "InvalidNextToken", "the token is not one of this query")

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.model import OperationModel
 
-from scanner.fakeaws.content import FakeError
+from scanner.fakeaws.errors import FakeError
 
 ROOT = "r-fake"
 _FAR = "2099-01-01T00:00:00Z"

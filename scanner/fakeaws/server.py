@@ -15,10 +15,12 @@ import orjson
 from botocore import xform_name
 
 from scanner.catalog import Catalog, load_catalog
-from scanner.fakeaws.content import Content, FakeError, Fleet, Where, nothing
+from scanner.fakeaws.content import Content, Fleet, Where
 from scanner.fakeaws.counts import COUNTS_PATH, Counts, is_read
 from scanner.fakeaws.directory import Directory, region_page
+from scanner.fakeaws.errors import FakeError
 from scanner.fakeaws.faults import faults
+from scanner.fakeaws.filling import nothing
 from scanner.fakeaws.http import Server
 from scanner.fakeaws.paging import Lie, Paged, lied, page_behind, unwrapped
 from scanner.fakeaws.rules import Asked, Rule, Rules
