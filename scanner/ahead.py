@@ -7,7 +7,6 @@ import os
 from scanner.executors import SERVICES_VARIABLE
 from scanner.executors import get as get_executor
 from scanner.profile import LoadedProfile
-from scanner.stopping import leave_no_core
 
 
 def warm_up(loaded: LoadedProfile) -> None:
@@ -23,5 +22,4 @@ def warm_up(loaded: LoadedProfile) -> None:
     services = {kind.service for some in words for kind in catalog.select(some)}
     # Read by the fork server's preload; the variable is for our own children only.
     os.environ[SERVICES_VARIABLE] = ",".join(sorted(services))
-    leave_no_core()
     start()

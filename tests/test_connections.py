@@ -124,7 +124,12 @@ REDIRECT = b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/\r\nContent-Leng
 SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nConnection: close\r\n\r\n{}"
 
 
-@pytest.mark.parametrize("answer", [PLAIN, HALF, BOTH, REDIRECT, SHORT, b"", b"no HTTP\r\n\r\n", None])
+TWO_LENGTHS = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\n{} more"
+SAME_LENGTHS = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}"
+MANY = [PLAIN, HALF, BOTH, REDIRECT, SHORT, TWO_LENGTHS, SAME_LENGTHS, b"", b"no HTTP\r\n\r\n", None]
+
+
+@pytest.mark.parametrize("answer", MANY)
 def test_the_short_way_gives_what_botocores_own_gives(answer: bytes | None) -> None:
     """The same status, headers and body, or an error of the same kind. None: nobody listens, or nobody answers."""
     said = []
@@ -140,7 +145,7 @@ def test_the_short_way_gives_what_botocores_own_gives(answer: bytes | None) -> N
                 said.append((got.status_code, dict(got.headers), got.content))
             except aws.BotoCoreError as error:
                 said.append((type(error), str(error).replace(str(server.port), "")))
-            if answer in (PLAIN, BOTH, REDIRECT):
+            if answer in (PLAIN, BOTH, REDIRECT, SAME_LENGTHS):
                 assert way(session, request).status_code == 200
                 assert server.connections == 1  # it was put back
     assert said[0] == said[1]

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from scanner.aws.clients import Clients, chain_session
+from scanner.aws.clients import Clients, chain_session, guarded_session
 from scanner.aws.settings import DoorSettings
 from scanner.catalog import load_catalog
 from scanner.errors import ReadOnlyViolation
 from scanner.fakeaws import FakeAws, Fleet
 from scanner.model import Keys
-from tests.conftest import Bench
+from tests.conftest import Bench, records
 
 ROLE = """
 [default]
@@ -94,6 +94,28 @@ def test_clients_follow_any_variable_of_the_environment_that_changes(monkeypatch
         found.append(client.meta.endpoint_url)
     plain, fips = "https://sqs.us-east-1.amazonaws.com", "https://sqs-fips.us-east-1.amazonaws.com"
     assert found == [plain, fips, plain]
+
+
+def test_a_variable_that_changes_no_client_makes_no_other_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed = load_catalog().operations()
+    before = guarded_session(allowed)
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2026-01-01T00:00:00Z")
+    assert guarded_session(allowed) is before
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "other")
+    other = guarded_session(allowed)
+    assert other is not before
+    assert other.get_component("data_loader") is before.get_component("data_loader")
+
+
+@pytest.mark.parametrize("place", ["environment", "configuration"])
+def test_the_sdks_other_defaults_are_taken(bench: Bench, fake: Callable[..., FakeAws], place: str) -> None:
+    profile = bench.profile(fake(Fleet(items=1)).url, regions=["us-east-1"], services=["sqs", "s3"])
+    config = bench.folder / "config"
+    config.write_text("[default]\ndefaults_mode = standard\n")
+    said = {"AWS_DEFAULTS_MODE": "standard"} if place == "environment" else {"AWS_CONFIG_FILE": str(config)}
+    done = bench.run("scan", profile, "--quiet", **said)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(bench.gaps()) == 0 < len(records(bench.snapshot()))
 
 
 def test_a_variable_of_the_sdks_that_cannot_be_read_and_is_not_needed_costs_nothing(

@@ -88,11 +88,15 @@ def test_it_works_in_an_interactive_session(bench: Bench, fake: Start) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_signal_handlers_stay_the_callers(bench: Bench, fake: Start) -> None:
+def test_signal_handlers_and_limits_stay_the_callers(bench: Bench, fake: Start) -> None:
     code = (
-        "import signal; from scanner import scan\n"
-        "def handlers():\n    return [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]\n"
-        f"before = handlers(); {_SCAN}; print(before == handlers())"
+        "import contextlib, resource, signal; from scanner import scan\n"
+        "def state():\n    heard = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]\n"
+        "    return heard, resource.getrlimit(resource.RLIMIT_CORE)\n"
+        # Other tests may have taken it from this process; root gets it back.
+        "with contextlib.suppress(ValueError, OSError):\n"
+        "    resource.setrlimit(resource.RLIMIT_CORE, (1 << 20, 1 << 20))\n"
+        f"before = state(); {_SCAN}; print(before == state())"
     )
     assert _run(bench, fake(Fleet(items=1)).url, "-c", code).stdout == "True\n"
 

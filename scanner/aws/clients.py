@@ -6,14 +6,14 @@ import contextlib
 import os
 import threading
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import chain
 from typing import Any
 from urllib.request import getproxies
 
 import botocore.session
-from botocore import xform_name
+from botocore import configprovider, xform_name
 from botocore.config import Config
-from botocore.configprovider import create_botocore_default_config_mapping
 from botocore.exceptions import BotoCoreError
 from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.hooks import HierarchicalEmitter
@@ -38,7 +38,6 @@ _CHAIN = frozenset(
     }
 )
 
-_KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"})
 CONFIGURATION = (
     "HOME", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_DATA_PATH",
 )  # fmt: skip
@@ -132,12 +131,11 @@ def guarded_session(allowed: frozenset[tuple[str, str]]) -> botocore.session.Ses
     One session, and with it one set of models, for all clients: a session of its own costs 3.5 s for 40 clients. It is
     another one where the environment names another AWS configuration, which sessions read only once.
     """
-    said = ((name, value) for name, value in os.environ.items() if name == "HOME" or name.startswith("AWS_"))
-    return _guarded_session(allowed, tuple(sorted((name, value) for name, value in said if name not in _KEYS)))
+    return _guarded_session(allowed, tuple(os.environ.get(name) for name in _variables()))
 
 
 @lru_cache(maxsize=4)
-def _guarded_session(allowed: frozenset[tuple[str, str]], _: tuple[tuple[str, str], ...]) -> botocore.session.Session:
+def _guarded_session(allowed: frozenset[tuple[str, str]], _: tuple[str | None, ...]) -> botocore.session.Session:
     session = botocore.session.Session(event_hooks=Emitter(), include_builtin_handlers=False)
     if session.get_config_variable("profile") not in (None, *session.available_profiles):
         # It is told where credentials are looked for; where the profile names others, nobody needs it.
@@ -145,11 +143,26 @@ def _guarded_session(allowed: frozenset[tuple[str, str]], _: tuple[tuple[str, st
         session = botocore.session.Session(nobody, Emitter(), include_builtin_handlers=False)
     _register_handlers(session, frozenset(method for _, method in allowed))
     session.set_config_variable("sts_regional_endpoints", "regional")
-    session.register_component("data_loader", Models(allowed))
+    session.register_component("data_loader", _models(allowed, os.environ.get("AWS_DATA_PATH"), os.environ.get("HOME")))
     session.register_component("response_parser_factory", Factory())
     guard(session, allowed)
     _settle(session)
     return session
+
+
+@cache
+def _variables() -> tuple[str, ...]:
+    """The environment variables that botocore's configuration is made of."""
+    said = (configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES, configprovider.DEFAULT_S3_CONFIG_VARS)
+    names = (one[1] for variables in said for one in variables.values())
+    several = ([name] if isinstance(name, str) else name or () for name in names)
+    return tuple(sorted({*CONFIGURATION, *chain.from_iterable(several)}))
+
+
+@lru_cache(maxsize=4)
+def _models(allowed: frozenset[tuple[str, str]], *_: str | None) -> Models:
+    """The models of an allow-list from these folders, whatever else the environment says."""
+    return Models(allowed)
 
 
 class Emitter(HierarchicalEmitter):
@@ -160,12 +173,14 @@ class Emitter(HierarchicalEmitter):
 
 def _settle(session: botocore.session.Session) -> None:
     """Look up the configuration once, not for each client, and let clients have the events without their old names."""
+    session.register_component("event_emitter", session.get_component("event_emitter")._emitter)
     store: Any = session.get_component("config_store")
-    for name in create_botocore_default_config_mapping(session):
+    if store.get_config_variable("defaults_mode") != "legacy":
+        return  # other modes put defaults of their own between what is said and what is not
+    for name in configprovider.create_botocore_default_config_mapping(session):
         # What cannot be read is told by the account whose calls need it, as botocore words it.
         with contextlib.suppress(BotoCoreError, ValueError, TypeError):
             store.set_config_variable(name, store.get_config_variable(name))
-    session.register_component("event_emitter", session.get_component("event_emitter")._emitter)
 
 
 def _register_handlers(session: botocore.session.Session, methods: frozenset[str]) -> None:

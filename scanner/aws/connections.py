@@ -42,6 +42,14 @@ class _Head:
             self.fields.append((name, value.strip()))
         self._first = {name.lower(): value for name, value in reversed(self.fields)}
 
+    def check_length(self) -> None:
+        """Raise InvalidHeader where the body is said to have several lengths: it could end anywhere."""
+        if len(self._first) == len(self.fields) and "," not in (self.get("content-length") or ""):
+            return
+        said = [value for name, value in self.fields if name.lower() == "content-length"]
+        if len({length.strip() for value in said for length in value.split(",")}) > 1:
+            raise url_errors.InvalidHeader(f"Content-Length contained multiple unmatching values ({', '.join(said)})")
+
     def merged(self) -> Mapping[str, str]:
         """All headers; those of one name as one, their values separated by commas."""
         return dict(self.fields) if len(self._first) == len(self.fields) else HTTPHeaderDict(self.fields)
@@ -59,6 +67,7 @@ class _Whole:
     def __init__(self, answer: _Answer) -> None:
         self.status, self.version_string = answer.status, "HTTP"
         self.headers: _Head = answer.headers  # type: ignore[assignment]
+        self.headers.check_length()
         try:
             self.body = answer.read()
         except http.client.IncompleteRead as cut:

@@ -124,7 +124,9 @@ def _tidy(loaded: LoadedProfile, snapshot: Snapshot) -> None:
 def _warm_up(loaded: LoadedProfile) -> None:
     """The fork server imports what it needs while this process imports the rest."""
     from scanner.ahead import warm_up
+    from scanner.stopping import leave_no_core
 
+    leave_no_core()
     warm_up(loaded)
 
 
