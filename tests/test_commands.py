@@ -521,3 +521,11 @@ def test_plan_and_iam_policy_name_the_same_actions(bench: Bench) -> None:
         policy = orjson.loads(bench.here("iam-policy", *words).stdout)["Statement"][0]["Action"]
         planned = bench.here("plan", "--offline", *words).stdout.partition("IAM actions needed\n")[2].split("\n\n")[0]
         assert planned.split() == policy
+
+
+@pytest.mark.parametrize("words", [["types"], ["version"], ["schema", "record"], ["plan", "--offline"]])
+def test_an_output_that_cannot_be_written_is_no_defect(bench: Bench, words: list[str]) -> None:
+    asked = {"cwd": bench.folder, "env": bench.environment()}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(bench.command(*words), stdout=full, stderr=subprocess.PIPE, text=True, **asked)
+    assert (done.returncode, done.stderr) == (2, "the output cannot be written: No space left on device\n")

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from scanner import formats
 from scanner.errors import ProfileError
+from scanner.formats.notices import notice_lines
 from scanner.formats.schema import SCHEMAS, schema_text
 from scanner.formats.summary import render_summary
 from scanner.formats.table import TABLE_MINIMUM_WIDTH, render_table
@@ -235,6 +236,31 @@ def test_an_expected_gap_is_shown_apart_and_leaves_the_scan_complete(tmp_path: P
     assert "iam-missing.json" not in text  # no remedy is wanted, and there is no such file
     assert "### Gaps\n" not in text
     assert "| sqs:queue | 0 | 1 |\n" in text
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (
+            {"tags": [{"keys": ["Env", "Stage"], "values": ["a|b"]}], "filters": {"state": ["running"]}},
+            "Filtered: only resources with tag Env or Stage = a|b and state running are in it",
+        ),
+        ({"tags": [{"keys": [], "values": ["x"]}]}, "Filtered: only resources with tag of any key = x are in it"),
+        (
+            {"all_services": True},
+            "Tagged only: the tagging API tells of resources that have, or had, tags; --collector both finds all",
+        ),
+        ({"all_services": True, "collector": "both"}, ""),
+    ],
+)
+def test_what_is_left_out_on_purpose_is_said_before_anything_else(
+    tmp_path: Path, said: dict[str, Any], line: str
+) -> None:
+    snapshot = write_snapshot(tmp_path / "s")
+    snapshot.manifest["selection"].update(said)
+    assert list(notice_lines(snapshot.manifest)) == [line] * bool(line)
+    word, _, text = line.partition(": ")
+    assert (f"**{word}:** {markdown_cell(text, 600)}\n" in report(snapshot)) is bool(line)
 
 
 def test_answers_that_are_no_resources_are_counted_by_outcome(tmp_path: Path) -> None:

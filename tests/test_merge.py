@@ -282,3 +282,13 @@ def test_an_account_that_a_shard_could_not_enter_stays_a_gap_of_the_merge(bench:
     done = bench.here("merge", *folders)
     assert (sorted(codes), done.returncode) == ([0, 3], 3)
     assert [line["region"] for line in bench.snapshot().manifest["ledger"] if line["gap"]] == ["*"]
+
+
+def test_a_gate_that_the_merged_snapshot_fails_is_said(bench: Bench, fake: Start) -> None:
+    profile = bench.profile(fake(Fleet(items=1)).url, regions=["us-east-1"], services=["sqs"], min_resources=1000)
+    assert [bench.here("scan", profile, "-q", "--no-cache").returncode for _ in range(2)] == [1, 1]
+    done = bench.here("merge", *sorted((bench.folder / "reports" / "test").glob("2*")), "-q")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "min_resources: the scan is complete and found 1 resources; at least 1,000 were wanted"
+    )

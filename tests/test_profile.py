@@ -114,6 +114,31 @@ def test_a_variable_that_matches_nothing_is_refused(tmp_path: Path, monkeypatch:
     )
 
 
+@pytest.mark.parametrize("name", ["AWS_SCANNER_RETRY__MAX_ATTEMPTS", "aws_scanner_retry_max_attempts"])
+def test_a_variable_with_too_few_underscores_is_not_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("AWS_SCANNER_DEBUG", "1")  # an option's own variable
+    monkeypatch.setenv(name, "7")
+    said = refusal(tmp_path, "regions: [us-east-1]\n")
+    assert said == f"environment: {name}: matches no setting; did you mean 'AWS_SCANNER__RETRY__MAX_ATTEMPTS'?"
+
+
+def test_an_endpoint_of_the_environment_that_is_no_url_is_refused_without_showing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "user:secret@127.0.0.1:9000")
+    said = refusal(tmp_path, "regions: [us-east-1]\n")
+    assert said == "environment: AWS_ENDPOINT_URL_S3: is no URL; http://HOST:PORT or https://HOST is wanted"
+    load(tmp_path, "regions: [us-east-1]\nendpoint_url: http://127.0.0.1:1\n")  # which stands above it
+
+
+def test_services_of_which_nothing_is_left_are_refused(tmp_path: Path) -> None:
+    assert "p.yaml:1:11: services: nothing is left: all that is named is excluded again" in refusal(
+        tmp_path, "services: [ec2, '!ec2']\n"
+    )
+
+
 def test_a_bad_value_of_a_variable_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SCANNER__REGIONS", "us-est-1")
     assert refusal(tmp_path, "services: [ec2]\n").startswith(

@@ -221,6 +221,7 @@ def preload(services: list[str], allowed: frozenset[tuple[str, str]]) -> None:
     """Load the models of these services once, before workers are forked from this process."""
     nobody = Keys("preload", "preload")
     clients = Clients(DoorSettings(), allowed)
+    clients.route(dict.fromkeys(services, ""))  # nobody is asked: whatever the environment names need be no URL
     for service in services:
         client = clients.get(nobody, "us-east-1", service)
         for method in client.meta.method_to_api_mapping:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import typer
 
@@ -15,7 +17,8 @@ from scanner.cli.completion import VARIABLE
 from scanner.cli.filters import FilteredCommand
 from scanner.cli.manual import Group, manual, summary
 from scanner.cli.voice import complain, talking
-from scanner.errors import Interrupted, ScannerError
+from scanner.errors import Interrupted, ScannerError, SnapshotError
+from scanner.formats.console import let_go
 
 # In the order of --help. A module has its command's name.
 COMMANDS = (
@@ -23,6 +26,7 @@ COMMANDS = (
     "iam-policy", "schema", "fake-aws", "completion", "version", "cache",
 )  # fmt: skip
 _FILTERED = ("scan", "plan")
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # of stdout: a disk, most of the time
 
 
 def program(names: Sequence[str] = COMMANDS) -> typer.Typer:
@@ -69,10 +73,20 @@ def run() -> None:
         _leave(error.exit_code)
     except SystemExit as ended:
         _leave(ended.code)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or error.filename:
+            _defect(error)
+        let_go(sys.stdout)
+        complain(f"the output cannot be written: {error.strerror}")
+        _leave(SnapshotError.exit_code)
     except Exception as defect:
-        # Python would leave with 1, which says that something changed or that too little was found.
-        sys.excepthook(type(defect), defect, defect.__traceback__)
-        raise SystemExit(ScannerError.exit_code) from None
+        _defect(defect)
+
+
+def _defect(error: Exception) -> NoReturn:
+    # Python would leave with 1, which says that something changed or that too little was found.
+    sys.excepthook(type(error), error, error.__traceback__)
+    raise SystemExit(ScannerError.exit_code) from None
 
 
 def _leave(code: int | str | None) -> None:

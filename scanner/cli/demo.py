@@ -1,6 +1,7 @@
 """Scan an embedded fake AWS over HTTP, through the path of production, and show the report.
 
-With --serve it stays up and prints the environment to use it from another shell.
+With --serve it stays up and prints the environment to use it from another shell. Its tagging API, which is moto's,
+knows fewer types than AWS's: under a tag filter `--collector services` finds what it does not tell.
 
 Examples: aws-scanner demo; aws-scanner demo --serve; aws-scanner demo --set execution.executor=serial
 """

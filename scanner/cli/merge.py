@@ -25,6 +25,7 @@ from typing import Annotated
 import typer
 
 from scanner.cli import words
+from scanner.cli.voice import complain
 
 SNAPSHOTS = Annotated[
     list[Path],
@@ -57,10 +58,13 @@ def run(snapshots: SNAPSHOTS, output: OUTPUT = None, formats: FORMATS = None, qu
     from scanner.formats import get
     from scanner.formats.console import console_for
     from scanner.formats.summary import render_summary
+    from scanner.manifest import gate_lines
     from scanner.merge.engine import merge
 
     names = tuple(get(name).NAMES[0] for name in formats or ("json", "markdown"))
     snapshot = merge(snapshots, output, names, Path("reports"))
     render_summary(snapshot, console_for(sys.stderr, quiet=quiet))
+    for line in gate_lines(snapshot.manifest):
+        complain(line)
     typer.echo(snapshot.path)
     raise typer.Exit(snapshot.exit_code)

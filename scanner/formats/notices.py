@@ -18,10 +18,30 @@ def notices(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield word, text
     for one in manifest.get("endpoints", []):
         yield "Not AWS", f"{services_of(one)} answered by {one['host']} ({one['source']})"
+    yield from _left_out(manifest.get("selection", {}))
     refused = manifest.get("refused_calls", {})
     if refused:
         calls = ", ".join(f"{name} ({count:,})" for name, count in refused.items())
         yield "Refused", f"{shortened(calls, 300)}: not on the read-only allow-list, so never sent; this is a defect"
+
+
+def _left_out(selection: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is not in the inventory on purpose: without this an empty one reads as if there were nothing."""
+    said = [f"tag {_tag(one)}" for one in selection.get("tags", [])]
+    said += [f"{name.replace('_', ' ')} {' or '.join(words)}" for name, words in selection.get("filters", {}).items()]
+    if any(account["tags"] for account in selection.get("accounts", [])):
+        said.append("what the tag filters of single accounts ask for")
+    if said:
+        yield "Filtered", f"only resources with {shortened(' and '.join(said), 300)} are in it"
+    elif selection.get("collector") == "tagging" or (
+        selection.get("collector") == "auto" and selection.get("all_services")
+    ):
+        yield "Tagged only", "the tagging API tells of resources that have, or had, tags; --collector both finds all"
+
+
+def _tag(one: Mapping[str, Any]) -> str:
+    keys = " or ".join(one["keys"]) or "of any key"
+    return f"{keys} = {' or '.join(one['values'])}" if one["values"] else keys
 
 
 def notice_lines(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -55,6 +56,8 @@ def load_profile(
     catalog = load_catalog(_catalog_dirs(file.doc, overrides))
     problems = [file.show(one) for one in _check(file.doc, catalog)]
     problems += _unknown_variables()
+    if not (overrides.get("endpoint_url") or file.doc.get("endpoint_url")):
+        problems += _endpoint_variables()
     if problems:
         raise ProfileError(problems)
     named = {"name": file.path.stem} if file.path else {}
@@ -147,11 +150,26 @@ def _without_number(problem: Problem) -> Problem:
 
 def _unknown_variables() -> list[str]:
     known = {name.upper(): name for name in _variables()}
+    # With too few underscores it would be nobody's variable.
+    meant = {name.replace("__", "_"): name for name in known}
     return [
-        f"environment: {name}: matches no setting{nearest(name, known)}"
+        f"environment: {name}: matches no setting{nearest(meant.get(plain, name), known)}"
         for name in sorted(os.environ)
-        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known
+        if (plain := name.upper().replace("__", "_")) in meant or name.upper().startswith(ENV_PREFIX)
+        if name.upper() not in known
     ]
+
+
+def _endpoint_variables() -> list[str]:
+    """Variables of the SDKs that name an endpoint, and it is no URL; what they say may be secret."""
+    return [
+        f"environment: {name}: is no URL; http://HOST:PORT or https://HOST is wanted"
+        for name, value in sorted(os.environ.items())
+        if _ENDPOINT.fullmatch(name) and value and not value.lower().startswith(("http://", "https://"))
+    ]
+
+
+_ENDPOINT = re.compile(r"AWS_ENDPOINT_URL(?:_[A-Z0-9_]+)?")
 
 
 def _variables() -> Iterator[str]:

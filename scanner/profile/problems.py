@@ -93,12 +93,12 @@ def unknown_words(profile: Any, catalog: Catalog) -> list[Problem]:
 
 def _unknown(profile: Any, catalog: Catalog) -> Iterator[Problem]:
     yield from _regions(("regions",), profile.regions, catalog)
-    yield from _services(("services",), profile.services, catalog)
+    yield from _selection(("services",), profile.services, catalog)
     if isinstance(profile.enrich, list):
         yield from _services(("enrich",), profile.enrich, catalog)
     for at, account in enumerate(profile.accounts):
         yield from _regions(("accounts", at, "regions"), account.regions or [], catalog)
-        yield from _services(("accounts", at, "services"), account.services or [], catalog)
+        yield from _selection(("accounts", at, "services"), account.services or [], catalog)
     for at, one in enumerate(profile.expect):
         if one.service not in ("*", "sts", "resourcegroupstaggingapi"):
             yield from _services(("expect", at, "service"), [one.service], catalog, indexed=False)
@@ -145,6 +145,13 @@ def _regions(loc: Loc, words: list[str], catalog: Catalog) -> Iterator[Problem]:
         if len(bare) > _LONGEST or not any(fnmatchcase(region, bare) for region in known):
             what = "glob matches no region" if set("*?[") & set(bare) else "unknown region"
             yield Problem((*loc, at), f"{what} {_shown(bare)}{nearest(bare, known)}")
+
+
+def _selection(loc: Loc, words: list[str], catalog: Catalog) -> Iterator[Problem]:
+    unknown = list(_services(loc, words, catalog))
+    yield from unknown
+    if words and not unknown and not catalog.select(words):
+        yield Problem(loc, "nothing is left: all that is named is excluded again")
 
 
 def _services(loc: Loc, words: list[str], catalog: Catalog, *, indexed: bool = True) -> Iterator[Problem]:
