@@ -135,7 +135,7 @@ def _most(counts: Mapping[str, int], limit: int) -> str:
 
 def _gap_text(line: GapLine, names: Mapping[str, str]) -> str:
     where = f"{names.get(line.account_id, line.account_id)} {shortened(', '.join(line.regions), 100)}"
-    reason = f": {line.code}: {line.message}" if line.code or line.message else ""
+    reason = "".join(f": {said}" for said in (line.code, line.message) if said)
     return f"{line.outcome}  {where}  {line.resource_type}  {line.call}{reason}"
 
 
