@@ -73,7 +73,7 @@ def _greedy(bench: Bench, url: str, how: str, executor: str = "processes") -> tu
     [
         ("grows", "processes", f"its worker died twice: {_CEILING}", 2),
         ("refused", "processes", f"its worker died twice: {_REFUSED}", 2),
-        ("refused", "serial", "this process was refused memory: raise `ulimit -v`, or lower", 1),
+        ("refused", "serial", "this process was refused memory: raise `ulimit -v`, or lower", 2),
     ],
 )
 def test_a_unit_that_takes_too_much_memory_is_lost_and_the_ledger_says_what_to_do(

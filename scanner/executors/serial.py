@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 
 from scanner.executors import Doer, MakeWorker
-from scanner.model import Beat, Job, Lost, Note, Shard
+from scanner.model import Beat, Job, Lost, Note, Shard, Unit
 
 __all__ = ["NAME", "Doer", "run"]
 
@@ -25,18 +26,34 @@ def run(
     del slots
     worker = make_worker()
     for job in jobs:
-        done: list[Shard] = []
+        left = yield from _done(worker, job, tell)
+        if left is None:
+            continue
+        for unit in left:
+            # As where workers are processes: once more, alone, so that only the unit that needs too much is lost.
+            again = yield from _done(make_worker(), replace(job, units=(unit,)), tell)
+            if again:
+                yield Lost(unit, _NO_MEMORY)
+        worker = make_worker()
 
-        def emit(said: Said, done: list[Shard] = done) -> None:
-            if isinstance(said, Shard):
-                done.append(said)
-            else:
-                tell(said)
 
-        try:
-            worker.do(job, emit)
-        except MemoryError:
-            finished = {shard.unit for shard in done}
-            yield from (Lost(unit, _NO_MEMORY) for unit in job.units if unit.name not in finished)
-            worker = make_worker()
-        yield from done
+def _done(
+    worker: Doer, job: Job, tell: Callable[[Note | Beat], None]
+) -> Generator[Shard, None, tuple[Unit, ...] | None]:
+    """Do a job; its shards, and the units that are not done if the worker was refused memory, and is of no more use."""
+    done: list[Shard] = []
+
+    def emit(said: Said) -> None:
+        if isinstance(said, Shard):
+            done.append(said)
+        else:
+            tell(said)
+
+    left: tuple[Unit, ...] | None = None
+    try:
+        worker.do(job, emit)
+    except MemoryError:
+        finished = {shard.unit for shard in done}
+        left = tuple(unit for unit in job.units if unit.name not in finished)
+    yield from done
+    return left
