@@ -21,7 +21,7 @@ def run(
 ) -> Iterator[Shard | Lost]:
     """Yield the shards of all jobs; what is told meanwhile goes straight to `tell`.
 
-    `make_worker` is called once; `slots` is for executors that have several.
+    `slots` is for executors that have several workers.
     """
     del slots
     worker = make_worker()
