@@ -222,9 +222,7 @@ def send(session: Any, request: Any) -> AWSResponse:
             decode_content=False,
             enforce_content_length=False,
         )
-    except MemoryError:
-        raise  # no failure of the network's: the executor knows what it means
-    except Exception as error:
+    except (url_errors.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
         raise _told(error, request) from error
     answer: Any = AWSResponse(url, whole.status, whole.headers.merged(), None)
     answer._content = whole.body

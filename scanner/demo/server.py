@@ -9,6 +9,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -40,11 +41,10 @@ class DemoServer:
             server._child = subprocess.Popen(  # noqa: S603
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=talk, env=_child_environment()
             )
-            try:
+            with ExitStack() as unless_started:
+                unless_started.callback(server.stop)
                 server._read_address(talk)
-            except BaseException:
-                server.stop()
-                raise
+                unless_started.pop_all()
         return server
 
     def _read_address(self, talk: IO[bytes]) -> None:

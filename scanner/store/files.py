@@ -27,17 +27,16 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """
     with _as_snapshot_error(path, "cannot be written"):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
-        try:
+        with contextlib.ExitStack() as unless_written:
+            # SIGINT too must not leave half a file behind.
+            unless_written.callback(Path(name).unlink, missing_ok=True)
             with os.fdopen(descriptor, "wb") as out:
                 os.fchmod(out.fileno(), FILE_MODE)
                 yield out
                 out.flush()
                 os.fsync(out.fileno())
             os.replace(name, path)
-        except BaseException:  # SIGINT too must not leave half a file behind
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
-            raise
+            unless_written.pop_all()
         _sync_folder(path.parent)
 
 
