@@ -79,7 +79,7 @@ def _is_plain(shape: Any) -> bool:
     )
 
 
-class Rest:
+class Rest(ABC):
     """The body of an answer that has other parts in its headers."""
 
     def _parse_payload(self, response: Any, shape: Any, member_shapes: Any, final_parsed: Any) -> None:
@@ -91,5 +91,6 @@ class Rest:
         found = self._parse_shape(body_shape, self._checked(response, shape, body_shape))  # type: ignore[attr-defined]
         final_parsed.update({payload: found} if payload else found)
 
+    @abstractmethod
     def _checked(self, response: Any, shape: Any, body_shape: Any) -> Any:
-        raise NotImplementedError
+        """The parsed body. Raises ResponseParserError for one that is no answer of the operation."""
