@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from scanner.model import CallStats, Cell, Outcome, Shard
 from scanner.permissions import Refusals, permissions_of
 from scanner.profile import Expectation
 from scanner.reduce import Counts, reduce
-from scanner.store.files import atomic_write
+from scanner.store.files import atomic_write, remove_folder
 from scanner.store.journal import PLAN, SHARDS, Journal, Plan
 from scanner.store.ledger import LedgerWriter, Manifest
 from scanner.store.locks import lock_folder
@@ -91,7 +90,7 @@ def _write_all(folder: Path, journal: Journal, *, is_newest: bool = True) -> Sna
     if not (found.ledger.sums.gaps or said["interrupted"]):
         # First the word that something can be resumed here: killed half-way, it must not be from half its shards.
         (journal.folder / PLAN).unlink(missing_ok=True)
-        shutil.rmtree(journal.folder)
+        remove_folder(journal.folder)
     return Snapshot(folder, written)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -138,5 +137,5 @@ def drop(names: list[str], reports: Path) -> None:
     for folder in scan_folders(reports):
         is_unfinished = (folder / SHARDS / PLAN).is_file() and not (folder / MANIFEST).exists()
         if folder.name in names and is_unfinished and not is_busy(folder):
-            os.unlink(folder / SHARDS / PLAN)
+            (folder / SHARDS / PLAN).unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)

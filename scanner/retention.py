@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +13,7 @@ from scanner.errors import SnapshotError
 from scanner.manifest import EXIT_COMPLETE, EXIT_GATE
 from scanner.means import reports_folder
 from scanner.profile import LoadedProfile
+from scanner.store.files import remove_folder
 from scanner.store.journal import PLAN, SHARDS
 from scanner.store.locks import is_busy
 from scanner.store.snapshots import LATEST, MANIFEST, Snapshot, load_snapshot, scan_folders, started_second
@@ -72,10 +73,10 @@ def _latest(folder: Path) -> str:
 def _snapshot_of(folder: Path, profile: str) -> Snapshot | None:
     """A folder that is surely a snapshot of this profile, and our own."""
     try:
-        if folder.lstat().st_uid != os.geteuid() or (folder / MANIFEST).is_symlink():
+        if not _is_ours(folder) or (folder / MANIFEST).is_symlink():
             return None
         snapshot = load_snapshot(folder)
-    except (SnapshotError, FileNotFoundError):
+    except SnapshotError:
         return None
     is_its = snapshot.manifest["profile"].get("name") == profile and snapshot.manifest.get("scan_id") == folder.name
     return snapshot if is_its else None
@@ -87,7 +88,7 @@ def _is_forgotten(folder: Path) -> bool:
     return (
         plan.is_file()
         and not (folder / MANIFEST).exists()
-        and folder.lstat().st_uid == os.geteuid()
+        and _is_ours(folder)
         and _age_s(folder / SHARDS) > _UNFINISHED_S
     )
 
@@ -95,13 +96,13 @@ def _is_forgotten(folder: Path) -> bool:
 def _remove(folder: Path) -> None:
     """The manifest goes first: what is half removed must not look like a snapshot."""
     (folder / MANIFEST).unlink(missing_ok=True)
-    shutil.rmtree(folder)
+    remove_folder(folder)
 
 
 def _sweep(folder: Path, newest: Snapshot) -> None:
     _sweep_temporary(folder)
     for one in scan_folders(folder):
-        if one.name == newest.path.name or one.lstat().st_uid != os.geteuid() or is_busy(one):
+        if one.name == newest.path.name or not _is_ours(one) or is_busy(one):
             continue
         _sweep_temporary(one)
         _sweep_shards(one, newest)
@@ -117,12 +118,12 @@ def _sweep_shards(folder: Path, newest: Snapshot) -> None:
     except SnapshotError:
         # Killed before it had a plan: nothing is known of what it wanted.
         if not (shards / PLAN).exists() and not (folder / MANIFEST).exists() and _age_s(shards) > _OLD_S:
-            shutil.rmtree(folder)
+            remove_folder(folder)
         return
     is_its = started_second(folder) <= started_second(newest.path) and said.get("scan_id") == folder.name
     if is_its and _share(said) == _share(newest.manifest):
         (shards / PLAN).unlink(missing_ok=True)
-        shutil.rmtree(shards)
+        remove_folder(shards)
 
 
 def _share(manifest: dict[str, object]) -> object:
@@ -131,11 +132,22 @@ def _share(manifest: dict[str, object]) -> object:
 
 
 def _sweep_temporary(folder: Path) -> None:
-    for one in os.scandir(folder):
-        is_ours = one.is_file(follow_symlinks=False) and one.stat(follow_symlinks=False).st_uid == os.geteuid()
-        if is_ours and _TEMPORARY.fullmatch(one.name) and _age_s(Path(one.path)) > _OLD_S:
-            Path(one.path).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # another scan has removed the folder
+        found = [Path(one.path) for one in os.scandir(folder) if _TEMPORARY.fullmatch(one.name)]
+        for one in found:
+            if _is_ours(one) and one.is_file() and not one.is_symlink() and _age_s(one) > _OLD_S:
+                one.unlink(missing_ok=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file or folder is our user's; nobody's is what another scan has just removed."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.lstat().st_uid == os.geteuid()
+    return False
 
 
 def _age_s(path: Path) -> float:
-    return time.time() - path.lstat().st_mtime
+    """The seconds since something was changed; none for what another scan has just removed: it is left alone."""
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - path.lstat().st_mtime
+    return 0.0

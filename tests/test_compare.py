@@ -229,7 +229,7 @@ def _concluded(folder: Path, output: str, monkeypatch: pytest.MonkeyPatch) -> in
     ledger = [cell()]
     said = selection(ledger, [account()])
     found = [record(resource_id="i-2")]
-    snapshot = write_snapshot(folder / "reports" / "test" / "20260302T100000Z-b", found, ledger, selection=said)
+    snapshot = write_snapshot(folder / "reports" / "test" / "20260302T100000Z-bbbbbbbb", found, ledger, selection=said)
     return comparison.conclude(snapshot, quiet=False)
 
 
@@ -248,10 +248,10 @@ def test_an_earlier_snapshot_is_a_better_baseline_than_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "daily-scan.json").write_bytes(b"[]\n")
-    write_snapshot(tmp_path / "reports" / "test" / "20260301T100000Z-a", [record(resource_id="i-1")], [cell()])
+    write_snapshot(tmp_path / "reports" / "test" / "20260301T100000Z-aaaaaaaa", [record(resource_id="i-1")], [cell()])
     assert _concluded(tmp_path, "daily-scan.json", monkeypatch) == 1
     told = capsys.readouterr()
-    assert "comparing with reports/test/20260301T100000Z-a" in told.err.replace(f"{tmp_path}/", "")
+    assert "comparing with reports/test/20260301T100000Z-aaaaaaaa" in told.err.replace(f"{tmp_path}/", "")
     assert "0 unknown, 1 removed, 1 added" in told.out
 
 
@@ -269,7 +269,7 @@ def test_a_file_that_is_no_report_of_ours_is_no_baseline(
 def test_changes_go_to_stderr_where_stdout_is_for_the_records(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_snapshot(tmp_path / "reports" / "test" / "20260301T100000Z-a", [record(resource_id="i-1")], [cell()])
+    write_snapshot(tmp_path / "reports" / "test" / "20260301T100000Z-aaaaaaaa", [record(resource_id="i-1")], [cell()])
     assert _concluded(tmp_path, "-", monkeypatch) == 1
     told = capsys.readouterr()
     assert told.out == ""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from scanner.fakeaws import FakeAws, Fleet
 from scanner.profile import load_profile
 from scanner.retention import keep_newest
 from scanner.store.cache import Cache, cache_folder
-from scanner.store.locks import lock_folder
+from scanner.store.locks import is_busy, lock_folder
 from scanner.store.snapshots import Snapshot, load_snapshot, point_latest
 from tests.builders import cell, write_snapshot
 from tests.conftest import Bench
@@ -143,3 +145,47 @@ def test_a_scan_keeps_as_many_as_the_profile_says_and_finds_home_folders(bench: 
     assert list((bench.folder / "home" / "kept" / "units").glob("*.zst"))
     assert not (bench.folder / "~").exists()
     assert bench.here("scan", profile, "--set", "reports.keep=0").returncode == 2
+
+
+def test_a_look_at_whether_a_folder_is_busy_takes_it_from_nobody(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            is_busy(tmp_path)
+
+    with ThreadPoolExecutor(2) as others:
+        looking = [others.submit(look) for _ in range(2)]
+        try:
+            for _ in range(200):
+                lock = lock_folder(tmp_path)
+                assert lock is not None
+                assert is_busy(tmp_path)
+                lock.release()
+        finally:
+            done.set()
+    assert [one.result() for one in looking] == [None, None]
+    assert not is_busy(tmp_path)
+
+
+def test_scans_that_clean_up_at_once_have_nothing_to_say_of_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever one of them looks at, another one may have removed or replaced since."""
+    monkeypatch.chdir(bench.folder)
+    loaded = load_profile(bench.profile("http://127.0.0.1:9", reports={"keep": 1}))
+    said: list[str] = []
+    old = time.time() - 30 * 24 * 3600
+    with ThreadPoolExecutor(4) as scans:
+        for _ in range(15):
+            made = _snapshots(bench, 6)
+            folder, newest = made[0].path.parent, load_snapshot(made[-1].path)
+            for one in [folder, *(snapshot.path for snapshot in made)]:
+                for number in range(10):
+                    left = one / f".latest.32317.{number:08x}.tmp"
+                    left.write_text("")
+                    os.utime(left, (old, old))
+            cleaning = [scans.submit(keep_newest, loaded, newest, said.append) for _ in range(4)]
+            cleaning.append(scans.submit(lambda path: [point_latest(path) for _ in range(50)], made[-1].path))
+            for future in cleaning:
+                future.result()
+            assert said == []
+            assert sorted(os.listdir(folder)) == [_name(6), "latest"]

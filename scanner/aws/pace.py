@@ -6,6 +6,7 @@ anew, and a slot from the future is forgotten. A process that dies holds nothing
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import math
@@ -139,8 +140,9 @@ def slot_of(folder: str, account: str, name: str) -> OwnSlot | SharedSlot:
 def sweep(folder: Path) -> None:
     """Remove the files of accounts that nobody has asked anything for a day. Raises OSError."""
     for path in folder.glob("*.budgets"):
-        if time.time() - path.lstat().st_mtime > _FORGOTTEN_S:
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another scan sweeps as well
+            if time.time() - path.lstat().st_mtime > _FORGOTTEN_S:
+                path.unlink()
 
 
 def _open(path: Path) -> Book | None:

@@ -8,9 +8,7 @@ from pathlib import Path
 from scanner.diff.result import unlike_filters
 from scanner.diff.sources import Source, open_source
 from scanner.errors import SnapshotError
-from scanner.store.snapshots import MANIFEST, Snapshot, load_snapshot
-
-_STAMP = len("20260301T100000Z")
+from scanner.store.snapshots import MANIFEST, Snapshot, load_snapshot, scan_folders, started_second
 
 
 def previous_of(snapshot: Snapshot) -> tuple[Source | None, Counter[str]]:
@@ -26,13 +24,8 @@ def previous_of(snapshot: Snapshot) -> tuple[Source | None, Counter[str]]:
 
 def _earlier(own: Path) -> list[Path]:
     """The other snapshots of the profile, newest first; what was begun later is none of ours."""
-    found = [
-        one
-        for one in own.parent.iterdir()
-        if one.name != own.name and one.name[:_STAMP] <= own.name[:_STAMP] and (one / MANIFEST).is_file()
-    ]
-    # Two scans of one second have no order by name.
-    return sorted(found, key=lambda one: (one.name[:_STAMP], (one / MANIFEST).stat().st_mtime_ns), reverse=True)
+    others = (one for one in scan_folders(own.parent) if one.name != own.name)
+    return [one for one in others if started_second(one) <= started_second(own) and (one / MANIFEST).is_file()]
 
 
 def _unfit(folder: Path, snapshot: Snapshot) -> str:

@@ -93,7 +93,8 @@ class Cache:
                 raise SnapshotError(f"{path}: belongs to another unit")
             place_copy(path, into)
         except (SnapshotError, OSError) as error:
-            self._warn(f"cache: {error}; asking AWS again")
+            if path.exists():  # else another scan has swept it
+                self._warn(f"cache: {error}; asking AWS again")
             return None
         return replace(cached(shard), path=str(into))
 

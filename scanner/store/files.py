@@ -50,6 +50,13 @@ def place_copy(source: Path, target: Path) -> None:
         target.chmod(FILE_MODE)
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it, also where another process is at it as well. Raises OSError."""
+    while folder.exists():
+        with contextlib.suppress(FileNotFoundError):  # the other one was faster; what is left is ours to remove
+            shutil.rmtree(folder)
+
+
 def make_private_dir(path: Path) -> Path:
     """Make `path` and its missing parents with mode 0700, whatever the umask, and return it.
 

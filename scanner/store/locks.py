@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from scanner.errors import SnapshotError
+
+# Whoever asks `is_busy` has the folder for microseconds: that is not another scan.
+_GLANCE_S = 0.01
+_TRIES = 20
 
 
 class FolderLock:
@@ -29,24 +33,37 @@ def lock_folder(folder: Path) -> FolderLock | None:
 
     Raises SnapshotError for what is no folder.
     """
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError as error:
-        raise SnapshotError(f"{folder}: cannot be opened: {error.strerror}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            os.close(descriptor)
-            return None
-    return FolderLock(descriptor)
+    descriptor = _opened(folder)
+    for _ in range(_TRIES):
+        if _takes(descriptor, fcntl.LOCK_EX):
+            return FolderLock(descriptor)
+        time.sleep(_GLANCE_S)
+    os.close(descriptor)
+    return None
 
 
 def is_busy(folder: Path) -> bool:
     """Whether another process, or another scan of this one, works in a folder."""
-    with contextlib.suppress(SnapshotError):
-        lock = lock_folder(folder)
-        if lock is None:
-            return True
-        lock.release()
-    return False
+    try:
+        descriptor = _opened(folder)
+    except SnapshotError:
+        return False
+    try:
+        return not _takes(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _opened(folder: Path) -> int:
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise SnapshotError(f"{folder}: cannot be opened: {error.strerror}") from None
+
+
+def _takes(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -95,12 +96,17 @@ def load_snapshot(path: str | Path) -> Snapshot:
 def scan_folders(reports: Path) -> list[Path]:
     """The folders in a profile's folder that a scan may have made, the newest first. Links are none."""
     try:
-        found = [Path(one.path) for one in os.scandir(reports) if one.is_dir(follow_symlinks=False)]
+        found = [one for one in os.scandir(reports) if _SCAN_NAME.fullmatch(one.name)]
     except OSError:
         return []
-    # Two scans of one second have no order by name.
-    named = ((started_second(one), one.lstat().st_mtime_ns, one) for one in found if _SCAN_NAME.fullmatch(one.name))
-    return [one for _, _, one in sorted(named, reverse=True)]
+    named: list[tuple[str, int, Path]] = []
+    for one in found:
+        # Another scan may have removed it meanwhile. Two scans of one second have no order by name.
+        with contextlib.suppress(FileNotFoundError):
+            if one.is_dir(follow_symlinks=False):
+                changed_ns = one.stat(follow_symlinks=False).st_mtime_ns
+                named.append((started_second(Path(one.path)), changed_ns, Path(one.path)))
+    return [path for _, _, path in sorted(named, reverse=True)]
 
 
 def started_second(folder: Path) -> str:
