@@ -12,10 +12,11 @@ from fnmatch import fnmatchcase
 import orjson
 
 from scanner.aws import organization as organizations
-from scanner.aws.accounts import Entrance, Identity, Login, configured_region
+from scanner.aws.accounts import Entrance, Identity, Login
 from scanner.aws.calls import Lane
 from scanner.aws.chain import chain_of
 from scanner.aws.clients import Clients
+from scanner.aws.configuration import configured_region
 from scanner.aws.organization import Member, Members
 from scanner.aws.regions import GLOBAL_HOMES
 from scanner.aws.roles import ASSUME, Session

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from scanner.cli.figures import size_text, span_of, span_text
 from scanner.errors import ProfileError
 from scanner.fakeaws import FakeAws, Fleet, Rule
 from scanner.model import Account
+from scanner.store.snapshots import point_latest
 from scanner.whoami import probe_call, probe_params
+from tests.builders import record, write_snapshot
 from tests.conftest import Bench
 
 pytestmark = pytest.mark.usefixtures("bench")
@@ -394,6 +397,20 @@ def test_a_healthy_machine_is_all_ok(bench: Bench, fake: Start) -> None:
     assert not (bench.folder / "reports").exists()
 
 
+def test_an_aws_profile_that_is_not_there_is_told_without_a_network(bench: Bench) -> None:
+    (bench.folder / "aws").write_text("[profile audit]\nregion = eu-west-1\n")
+    accounts = [{"aws_profile": "audit"}, {"role_arn": ROLE["role_arn"], "source_profile": "audti"}]
+    profile = bench.profile("http://127.0.0.1:9", accounts=accounts)
+    wrong = {
+        "name": "aws profile", "status": "fail",
+        "found": "the AWS configuration has no profile 'audti'; did you mean 'audit'?",
+        "todo": "it has audit: `aws configure list-profiles`",
+    }  # fmt: skip
+    for words in (["--offline"], []):
+        done = bench.here("doctor", profile, "--json", *words, AWS_CONFIG_FILE=str(bench.folder / "aws"))
+        assert checks(done, 3)["aws profile"] == wrong
+
+
 def test_offline_asks_nothing(bench: Bench) -> None:
     found = checks(bench.here("doctor", "--offline", "--json", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY=""), 0)
     assert set(found) & {"network", "clock", "credentials"} == set()
@@ -521,6 +538,28 @@ def test_plan_and_iam_policy_name_the_same_actions(bench: Bench) -> None:
         policy = orjson.loads(bench.here("iam-policy", *words).stdout)["Statement"][0]["Action"]
         planned = bench.here("plan", "--offline", *words).stdout.partition("IAM actions needed\n")[2].split("\n\n")[0]
         assert planned.split() == policy
+
+
+def test_a_report_goes_to_the_file_and_in_the_format_that_scan_would_take(bench: Bench) -> None:
+    path = write_snapshot(bench.folder / "reports" / "prod" / "20260301T100000Z-aaaaaaaa", [record()]).path
+    point_latest(path)
+    done = bench.here("report", "reports/prod", "-o", "new/prod.csv")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "written: new/prod.csv\n")
+    assert (bench.folder / "new/prod.csv").read_text() == bench.here("report", path, "-f", "csv").stdout
+    for words, said in {
+        ("prod",): "prod: no such file or folder; did you mean reports/prod?; a snapshot folder, `latest` or",
+        ("reports/prod", "-o", "x.cvs"): "command line: --output: x.cvs: no format ends in '.cvs'; there are .csv, ",
+        ("reports/prod", "-f", "cvs"): "command line: --format: unknown format 'cvs'; did you mean 'csv'?; there are: ",
+        ("reports/prod", "-o", "/proc/x.csv"): "command line: --output: /proc/x.csv: cannot be written: ",
+    }.items():
+        done = bench.here("report", *words)
+        assert (done.returncode, done.stdout, done.stderr.startswith(said)) == (2, "", True), done.stderr
+
+
+def test_the_version_is_a_command_and_an_option(bench: Bench) -> None:
+    command, option = bench.run("version"), bench.run("--version")
+    assert option.stdout == command.stdout
+    assert option.stdout.startswith(f"aws-scanner {metadata.version('aws-scanner')}\n")
 
 
 @pytest.mark.parametrize("words", [["types"], ["version"], ["schema", "record"], ["plan", "--offline"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -50,7 +51,8 @@ class _Server:
         self.connections, self.requests = 0, list[bytes]()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def _accept(self) -> None:
         while True:
@@ -76,6 +78,10 @@ class _Server:
             return
 
     def close(self) -> None:
+        """Nobody listens any more. A thread in `accept` would go on to, whatever is closed."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._listener.close()
 
 
@@ -149,6 +155,7 @@ def test_the_short_way_gives_what_botocores_own_gives(answer: bytes | None) -> N
                 assert way(session, request).status_code == 200
                 assert server.connections == 1  # it was put back
     assert said[0] == said[1]
+    assert answer is not None or said[0][0] is aws.EndpointConnectionError
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"])

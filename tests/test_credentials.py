@@ -48,8 +48,7 @@ def test_accounts_without_credentials_are_named_with_their_place_and_what_to_do(
     assert done.returncode == 4
     one, other = done.stderr.strip().removeprefix("no account has usable credentials: ").split(" | ")
     assert one == (
-        f"{profile}:2: one: The config profile (gone) could not be found; "
-        "check `aws sts get-caller-identity --profile gone`"
+        f"{profile}:2: one: the AWS configuration has no profile 'gone'; it has none: `aws configure list-profiles`"
     )
     assert other == (
         f"{profile}:4: 444455556666: no credentials were found; set AWS_PROFILE or AWS_ACCESS_KEY_ID, "

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tracemalloc
 import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from rich.table import Table
 from scanner import formats
 from scanner.errors import ProfileError
 from scanner.formats.notices import notice_lines
+from scanner.formats.sample import Sample
 from scanner.formats.schema import SCHEMAS, schema_text
 from scanner.formats.summary import render_summary
 from scanner.formats.table import TABLE_MINIMUM_WIDTH, render_table
@@ -319,6 +321,28 @@ def test_every_gap_has_a_remedy_and_every_answer_a_meaning() -> None:
     assert MEANINGS.keys() == {o for o in Outcome if not o.is_gap} - {Outcome.EMPTY, Outcome.CACHED}
 
 
+@given(st.lists(st.sampled_from("abcde")), st.integers(1, 8))
+def test_a_sample_is_as_even_as_the_places_allow(places: list[str], most: int) -> None:
+    sample = Sample(most, lambda place: (place,))
+    for place in places:
+        sample.offer(place, place)
+    taken, there = Counter(row[0] for row in sample.rows), Counter(places)
+    assert taken.total() == min(most, len(places))
+    # A place has fewer rows than another one only where it has no more, or by the one that cannot be shared.
+    assert all(taken[one] >= max(taken.values()) - 1 or taken[one] == count for one, count in there.items())
+
+
+def test_the_rows_of_a_type_are_from_all_its_accounts_and_regions(tmp_path: Path) -> None:
+    places = [(account_id, region) for account_id in (ACCOUNT, OTHER_ACCOUNT) for region in ("eu-west-1", "us-east-1")]
+    found = [
+        record("ec2:volume", f"vol-{at}{n:03}", account_id=account_id, region=region)
+        for at, (account_id, region) in enumerate(places)
+        for n in range(100)
+    ]
+    rows = re.findall(r"^\| (vol-\d+) \|", report(write_snapshot(tmp_path / "s", found), 10), re.MULTILINE)
+    assert sorted(Counter(row[:5] for row in rows).values()) == [2, 2, 3, 3]
+
+
 def test_the_rows_are_spread_over_the_types_and_the_rest_is_pointed_to(tmp_path: Path) -> None:
     records = [*many(1000), *(record("ec2:vpc", f"vpc-{n}") for n in range(3)), record("sqs:queue", "q")]
     snapshot = write_snapshot(tmp_path / "s", records)
@@ -327,9 +351,10 @@ def test_the_rows_are_spread_over_the_types_and_the_rest_is_pointed_to(tmp_path:
         ("ec2:vpc", "3 of 3"),
         ("sqs:queue", "1 of 1"),
     ]
-    assert "\n20 of 1,004 resources, some of each type. The other 984 are in `resources.jsonl.zst`.\n" in report(
-        snapshot, 20
+    pointer = (
+        "20 of 1,004 resources, spread over types, accounts and regions. The other 984 are in `resources.jsonl.zst`."
     )
+    assert f"\n{pointer}\n" in report(snapshot, 20)
     (tmp_path / "s" / "resources.json").write_text("")
     assert "The other 504 are in `resources.json`.\n" in report(snapshot)
     assert "\n0 of 1,004 resources" in report(snapshot, 0)

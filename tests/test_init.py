@@ -190,27 +190,34 @@ def test_refused_text_is_a_profile_error() -> None:
 
 
 def test_on_a_terminal_it_asks(bench: Bench) -> None:
-    answers = {
-        "Name of the profile": "asked", "Role to assume": ROLE, "Profile of ~/.aws": "base", "Regions": "us-*",
-        "Services": "", "Tags": "Env=prod",
-    }  # fmt: skip
+    answers = [
+        ("Name of the profile", "a/b"), ("Name of the profile", "asked"), ("Role to assume", "reader"),
+        ("Role to assume", ROLE), ("Profile of ~/.aws", "base"), ("Regions", "us-esat-1"), ("Regions", "us-*"),
+        ("Services", "s33"), ("Services", ""), ("Tags", "=prod"), ("Tags", "Env=prod"),
+    ]  # fmt: skip
     parent, child = pty.openpty()
     process = subprocess.Popen(
         bench.command("init"), cwd=bench.folder, env=bench.environment(), stdin=child, stdout=child, stderr=child
     )
     os.close(child)
-    said = _converse(parent, answers)
+    said = " ".join(_converse(parent, answers).split())
     assert process.wait(30) == 0, said
     os.close(parent)
+    for wrong in (
+        "init: 'a/b': a name of letters", "init: accounts[0].role_arn: 'reader' is no role; a role's ARN is wanted",
+        "init: regions[0]: unknown region 'us-esat-1'; did you mean 'us-east-1'?",
+        "init: services[0]: unknown service 's33'; did you mean 's3'?", "init: --tag =prod: KEY=VALUE or KEY is wanted",
+    ):  # fmt: skip
+        assert said.count(wrong) == 1
     profile = load_profile(bench.folder / "config/asked.yaml").profile
     assert ([one.arn for one in profile.accounts[0].roles], profile.accounts[0].source_profile) == ([ROLE], "base")
     assert (profile.regions, profile.services) == (["us-*"], ["*"])
     assert profile.tags == [TagFilter(("Env",), ("prod",))]
 
 
-def _converse(terminal: int, answers: dict[str, str]) -> str:
+def _converse(terminal: int, answers: list[tuple[str, str]]) -> str:
     """Answer each question once it is asked, and read until the program ends."""
-    waiting, said = list(answers.items()), ""
+    waiting, said = list(answers), ""
     give_up = time.monotonic() + 60
     while time.monotonic() < give_up:
         if not select.select([terminal], [], [], 0.1)[0]:
@@ -219,7 +226,8 @@ def _converse(terminal: int, answers: dict[str, str]) -> str:
             said += os.read(terminal, 4096).decode()
         except OSError:  # the other side is closed
             break
-        if waiting and waiting[0][0] in said and said.rstrip().endswith(":"):
+        asked = said.rpartition("\n")[2]
+        if waiting and waiting[0][0] in asked and asked.rstrip().endswith(":"):
             os.write(terminal, f"{waiting.pop(0)[1]}\n".encode())
     assert waiting == [], said
     return said

@@ -67,7 +67,8 @@ def test_all_problems_are_told_at_once_with_place_line_and_nearest_match(tmp_pat
     [
         ("", "is empty"),
         ("- a\n", "is a list; a mapping is wanted"),
-        ("regons: [us-east-1]\n", "unknown key 'regons'; did you mean 'regions'?"),
+        ("regons: [us-east-1]\n", "p.yaml:1:1: regons: unknown key 'regons'; did you mean 'regions'?"),
+        ("retry: {max_attemps: 3}\n", "p.yaml:1:9: retry.max_attemps: unknown key"),
         ("regions: [us-east-1]\nregions: [us-east-2]\n", "2:1: duplicate key 'regions': it is already set in line 1"),
         ("accounts: [{id: 123}]\n", "123 is no account id: 12 digits are wanted"),
         (
@@ -76,7 +77,14 @@ def test_all_problems_are_told_at_once_with_place_line_and_nearest_match(tmp_pat
         ),
         ("accounts: [{external_id: abc}]\n", "external_id mean nothing without role_arn"),
         ("accounts: [{role_arn: 'arn:aws:iam::1:role/r'}]\n", "accounts[0].role_arn"),
-        ("accounts: [{id: 111122223333}, {id: 111122223333}]\n", "two accounts have the id 111122223333"),
+        (
+            "accounts: [{id: 111122223333}, {id: 111122223333}]\n",
+            "p.yaml:1:37: accounts[1].id: two accounts have the id 111122223333\n",
+        ),
+        (
+            "accounts: [1111-2222-3333]\n",
+            "accounts[0]: '1111-2222-3333' is not allowed; a mapping is wanted, with keys such as: aws_profile, ",
+        ),
         ("regions: []\n", "regions"),
         ("regions: ['xx-*']\n", "glob matches no region 'xx-*'"),
         ("services: ['zz*']\n", "glob matches no service or type 'zz*'"),
@@ -88,7 +96,17 @@ def test_all_problems_are_told_at_once_with_place_line_and_nearest_match(tmp_pat
         ("name: ../../etc\n", "name"),
         ("reports: {formats: [jsn]}\n", "unknown format 'jsn'; did you mean 'json'?"),
         ("tags: [{}]\n", "would match everything"),
-        ("regions: [us-east-1\n", "YAML syntax"),
+        (
+            "regions: [us-east-1\n",
+            "p.yaml:2:1: YAML syntax: did not find expected ',' or ']' while parsing a flow sequence, which begins in "
+            "line 1",
+        ),
+        ("services: [ec2, *]\n", "p.yaml:1:17: YAML syntax: '*' has a meaning in YAML; quote it: '*'\n    services: ["),
+        ("services: [!ec2]\n", "p.yaml:1:12: YAML syntax: '!' has a meaning in YAML; quote it: '!ec2'\n    services"),
+        ("services:\n  - !ec2\n", "p.yaml:2:5: YAML syntax: '!' has a meaning in YAML; quote it: '!ec2'\n"),
+        ("regions: [! us-*]\n", "p.yaml:1:11: YAML syntax: '!' has a meaning in YAML; quote it: '!'\n"),
+        ("tags: {Team: *blue}\n", "p.yaml:1:14: YAML syntax: '*' has a meaning in YAML; quote it: '*blue'\n"),
+        ("retry:\n\tmax_attempts: 3\n", "p.yaml:2:1: YAML syntax: a tab cannot indent; spaces can\n"),
         ("a: &a [1]\nb: [" + ", ".join(["*a"] * 30_000) + "]\n", "more than 20000 values"),
         ("x: " + "[" * 50 + "]" * 50 + "\n", "nested deeper than 30 levels"),
     ],

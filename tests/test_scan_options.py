@@ -251,8 +251,16 @@ def test_a_profile_option_that_would_be_ignored_is_refused(bench: Bench, fake: S
 @pytest.mark.parametrize(
     ("args", "environment", "said"),
     [
-        (["-p", "nobody"], {}, "The config profile (nobody) could not be found"),
-        ([], {"AWS_PROFILE": "nobody"}, "The config profile (nobody) could not be found"),
+        (
+            ["-p", "nobody"],
+            {},
+            "the AWS configuration has no profile 'nobody'; it has none: `aws configure",
+        ),
+        (
+            [],
+            {"AWS_PROFILE": "nobody"},
+            "AWS_PROFILE names 'nobody', and the AWS configuration has no such profile; it has none",
+        ),
         ([], _NO_KEYS, "use --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID"),
     ],
 )
@@ -561,10 +569,18 @@ def test_all_problems_of_a_command_line_are_told_at_once_under_the_names_of_the_
             "--collector: 'tags' is not allowed; allowed: auto, services, tagging, both",
         ),
         (["-f", "JSNL"], "--format: unknown format 'JSNL'; did you mean 'jsonl'?; there are: csv, iam-missing, json,"),
-        (["--output", "/proc/x/y"], "--output: /proc/x/y: cannot be written: No such file or directory; nothing was"),
+        (["--output", "/proc/x/y"], "--output: /proc/x/y: cannot be written: No such file or directory"),
         (
             ["--output", "/proc/y"],
-            "--output: /proc/y: cannot be written: No such file or directory; nothing was scanned",
+            "--output: /proc/y: cannot be written: No such file or directory",
+        ),
+        (
+            ["-o", "out.jsn"],
+            "--output: out.jsn: no format ends in '.jsn'; there are .csv, .json, .jsonl, .md, .txt; or",
+        ),
+        (
+            ["-o", "csv"],
+            "--output: 'csv' is the name of a format, not of a file; for the format say --format csv,",
         ),
         (["-o", ""], "--output: is empty; a file or `-` for stdout is wanted"),
         (["--tag-key", "a", "--tag-key", "b"], "--tag-key: only one is possible here; a profile's `tags` may ask for"),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from botocore import exceptions as aws
 from botocore.credentials import Credentials
 
 from scanner.aws.calls import Lane
-from scanner.aws.clients import CONFIGURATION, Clients, chain_session
+from scanner.aws.clients import Clients, chain_session
+from scanner.aws.configuration import missing_profile
 from scanner.aws.outcomes import UNKNOWN_KEYS, one_line, verdict
 from scanner.aws.roles import ChainKeys, KeySource, LaneOf, Session, chained
 from scanner.aws.settings import DoorSettings
@@ -114,7 +113,7 @@ class Entrance:
         return Identity(_account(login, found.arn.split(":")[4], found.arn), found, source.via)
 
     def _source(self, login: Login) -> ChainKeys:
-        name = login.source_profile if login.roles else login.aws_profile
+        name = _first_profile(login)
 
         def log_in() -> Credentials | None:
             return chain_session(name, login.region).get_credentials()
@@ -137,22 +136,6 @@ class Entrance:
         return lane_of
 
 
-def configured_region(aws_profile: str | None) -> str | None:
-    """The region of an AWS profile (None: the ambient one), as the AWS configuration has it."""
-    return _configured_region(
-        aws_profile, tuple(os.environ.get(name) for name in (*CONFIGURATION, "AWS_DEFAULT_REGION"))
-    )
-
-
-@lru_cache(maxsize=64)
-def _configured_region(aws_profile: str | None, _: tuple[str | None, ...]) -> str | None:
-    try:
-        found = chain_session(aws_profile).get_config_variable("region")
-    except (aws.BotoCoreError, OSError):
-        return None  # told, with what to do, when the account is entered
-    return str(found) if found else None
-
-
 def _account(login: Login, account_id: str, arn: str) -> Account:
     if not re.fullmatch(r"[0-9]{12}", account_id) or not re.match(r"arn:aws[a-z-]{0,40}:", arn):
         raise GapError(Outcome.CREDENTIALS, "BadIdentity", f"STS answered with no account id: {one_line(arn)}")
@@ -162,12 +145,19 @@ def _account(login: Login, account_id: str, arn: str) -> Account:
     return Account(account_id, arn.split(":")[1], arn, login.name)
 
 
+def _first_profile(login: Login) -> str | None:
+    """The profile of the AWS configuration that is signed in with; None: the ambient credentials."""
+    return login.source_profile if login.roles else login.aws_profile
+
+
 _NETWORK = ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ProxyConnectionError", "SSLError")
 
 
 def _unusable(login: Login, code: str, message: str) -> GapError:
     if code == "WrongAccount":
         return GapError(Outcome.CREDENTIALS, code, message)
+    if code == "ProfileNotFound" and (missing := missing_profile(_first_profile(login))):
+        return GapError(Outcome.CREDENTIALS, code, missing)
     where = "use --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the account an `aws_profile` or `role_arn`"
     if code in _NETWORK:
         where = "not the credentials but the way to AWS is the trouble: `aws-scanner doctor` looks into it"

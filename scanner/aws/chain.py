@@ -10,6 +10,7 @@ import botocore.session
 from botocore import exceptions as aws
 
 from scanner.aws.accounts import Login
+from scanner.aws.configuration import profile_variable
 
 # botocore's words for credentials that come from no profile.
 _PLACES = {
@@ -29,7 +30,7 @@ def chain_of(login: Login, via: str = "") -> tuple[str, ...]:
 
 
 def _steps(aws_profile: str | None, via: str) -> tuple[str, ...]:
-    name = aws_profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE") or "default"
+    name = aws_profile or os.environ.get(profile_variable() or "") or "default"
     try:
         profiles = botocore.session.Session().full_config.get("profiles", {})
     except (aws.BotoCoreError, OSError):

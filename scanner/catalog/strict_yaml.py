@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
-Locate = Callable[[tuple[str | int, ...]], tuple[int, int]]
+
+class Locate(Protocol):
+    """Gives (line, column), 1-based, of a path in a document, or of its nearest ancestor that is there."""
+
+    def __call__(self, path: tuple[str | int, ...], of_key: bool = False, /) -> tuple[int, int]:
+        """The place of the value, or with `of_key` that of its key."""
+        ...
+
 
 _MAX_NODES = 20_000
 _MAX_DEPTH = 30
@@ -55,27 +61,44 @@ def read_text(path: Path) -> str:
 
 
 def load_marked(text: str) -> tuple[Any, Locate]:
-    """The value of a YAML text and a function that gives (line, column) of any path in it, 1-based.
-
-    The function answers for the nearest known ancestor of a path. Raises YamlProblem.
-    """
+    """The value of a YAML text, and where in it what is. Raises YamlProblem."""
     loader = _Loader(text)
     try:
         _measure(text)
         node = loader.get_single_node()
         if node is None:
-            return None, lambda _: (1, 1)
+            return None, lambda *_: (1, 1)
         _inspect(node)
         value = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        message = f"YAML syntax: {error.problem or error.context}"
-        raise YamlProblem(message, (mark.line if mark else 0) + 1, (mark.column if mark else 0) + 1) from None
+        raise _in_words(error, text) from None
     except yaml.YAMLError as error:
         raise YamlProblem(f"YAML syntax: {' '.join(str(error).split())}", 1, 1) from None
     finally:
         loader.dispose()
-    return value, lambda path: _place(node, path)
+    return value, lambda path, of_key=False: _place(node, path, of_key)
+
+
+def _in_words(error: yaml.MarkedYAMLError, text: str) -> YamlProblem:
+    """What the parser found, with a remedy for the commonest slip: a glob or an exclusion without quotes."""
+    starts = error.context_mark if error.context in _OF_A_WORD else None
+    mark = starts or error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    rest = "".join(text.splitlines()[line : line + 1])[column:]
+    if word := _WORD.match(rest):
+        return _unquoted(word[0], line, column)
+    said = "a tab cannot indent; spaces can" if rest.startswith("\t") else error.problem or error.context
+    began = error.context_mark if error.problem else None
+    while_ = f" {error.context}, which begins in line {began.line + 1}" if began and began.line != line else ""
+    return YamlProblem(f"YAML syntax: {said}{while_}", line + 1, column + 1)
+
+
+_OF_A_WORD = ("while scanning an alias", "while scanning a tag", "while scanning an anchor")
+_WORD = re.compile(r"[*!&@`%](?![!])[^\s,\[\]{}]*")
+
+
+def _unquoted(word: str, line: int, column: int) -> YamlProblem:
+    return YamlProblem(f"YAML syntax: {word[0]!r} has a meaning in YAML; quote it: {word!r}", line + 1, column + 1)
 
 
 def _measure(text: str) -> None:
@@ -84,6 +107,9 @@ def _measure(text: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         seen += isinstance(event, yaml.NodeEvent)
+        if getattr(event, "tag", None) == "!" and event.start_mark:
+            # YAML drops it: [! us-east-1] would scan what it should leave out.
+            raise _unquoted("!", event.start_mark.line, event.start_mark.column)
         if depth > _MAX_DEPTH or seen > _MAX_NODES:
             mark, what = event.start_mark, _TOO_DEEP if depth > _MAX_DEPTH else _TOO_MANY
             raise YamlProblem(what, *((mark.line + 1, mark.column + 1) if mark else (1, 1)))
@@ -120,21 +146,21 @@ def _refuse_duplicates(node: yaml.MappingNode) -> None:
         seen[key.value] = line
 
 
-def _place(root: yaml.Node, path: tuple[str | int, ...]) -> tuple[int, int]:
-    node, mark = root, root.start_mark
+def _place(root: yaml.Node, path: tuple[str | int, ...], of_key: bool) -> tuple[int, int]:
+    key, node = root, root
     for step in path:
         child = _child(node, step)
         if child is None:
             break
-        node, mark = child
+        key, node = child
+    mark = key.start_mark if of_key or node.start_mark.line != key.start_mark.line else node.start_mark
     return mark.line + 1, mark.column + 1
 
 
-def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, Any] | None:
+def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    """The key and the value under it; in a sequence the value is both."""
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step], node.value[step].start_mark
+        return node.value[step], node.value[step]
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(step):
-                return value, value.start_mark if value.start_mark.line == key.start_mark.line else key.start_mark
+        return next(((key, value) for key, value in node.value if key.value == str(step)), None)
     return None

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -41,7 +41,7 @@ def program(names: Sequence[str] = COMMANDS) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(lambda: None)  # else one command alone would be the program
+    app.callback()(_program_options)  # without a callback one command alone would be the program
     for name in names:
         command = import_module("scanner.cli." + name.replace("-", "_"))
         text, short = manual(command.__doc__), summary(command.__doc__)
@@ -51,6 +51,20 @@ def program(names: Sequence[str] = COMMANDS) -> typer.Typer:
             kind = FilteredCommand if name in _FILTERED else None
             app.command(name=name, cls=kind, help=text, short_help=short)(talking(command.run))
     return app
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        import_module("scanner.cli.version").run()
+        raise typer.Exit
+
+
+def _program_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="As the command `version`.")
+    ] = False,
+) -> None:
+    """The options that stand before a command."""
 
 
 def _asked(words: Sequence[str]) -> typer.Typer:

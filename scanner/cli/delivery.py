@@ -17,7 +17,7 @@ from scanner.errors import ProfileError, SnapshotError
 from scanner.formats.console import let_go
 
 if TYPE_CHECKING:
-    from scanner.profile import Profile
+    from scanner.profile.model import Reports
     from scanner.store.snapshots import Snapshot
 
 DEFAULT = "table"
@@ -58,7 +58,7 @@ def target_of(delivery: Delivery, problems: list[str]) -> Target:
         name = DEFAULT
     path = _path_of(delivery.output, problems)
     if name is None:
-        name = DEFAULT if delivery.output is None else _format_of(path)
+        name = DEFAULT if delivery.output is None else _format_of(delivery.output, problems)
     return Target(get(name).NAMES[0], path, delivery.output is not None or delivery.format_ is not None)
 
 
@@ -74,15 +74,19 @@ def make_ready(target: Target) -> None:
             pass
     except OSError as error:
         problem = f"command line: --output: {target.path}: cannot be written: {error.strerror or error}"
-        raise ProfileError([f"{problem}; nothing was scanned"]) from None
+        raise ProfileError([problem]) from None
 
 
-def deliver(snapshot: Snapshot, target: Target, profile: Profile) -> str | None:
-    """Write the resources; the name of the file, if it is one. A reader who closes the pipe has seen enough."""
+def deliver(snapshot: Snapshot, target: Target, reports: Reports | None = None) -> str | None:
+    """Write the resources, as many as a profile's `reports` says; the name of the file, if it is one.
+
+    A reader who closes the pipe has seen enough.
+    """
     from scanner.formats import get
     from scanner.store.files import atomic_write
 
-    limit = {"table": profile.reports.table_rows, "markdown": profile.reports.markdown_rows}.get(target.format)
+    limits = {"table": reports.table_rows, "markdown": reports.markdown_rows} if reports else {}
+    limit = limits.get(target.format)
     module = get(target.format)
     if target.path is None:
         with until_pipe_closes():
@@ -136,9 +140,17 @@ def _path_of(output: str | None, problems: list[str]) -> Path | None:
 _KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISLNK, "a symbolic link"))
 
 
-def _format_of(path: Path | None) -> str:
-    """The format that the file's ending means; json for stdout and for endings that mean none."""
+def _format_of(output: str, problems: list[str]) -> str:
+    """The format that a file's ending means; json for stdout and a name without one."""
     from scanner.formats import get, names
 
-    by_suffix = {f".{name}": name for name in names()} | {get(name).SUFFIX: name for name in names()}
-    return by_suffix.get(path.suffix.lower(), _OF_FILES) if path else _OF_FILES
+    usual = {get(name).SUFFIX: name for name in names() if get(name).SUFFIX.startswith(".")}
+    by_suffix = {f".{name}": name for name in names()} | usual
+    suffix = Path(output).suffix.lower()
+    if output in names():
+        remedy = f"for the format say --format {output}, for a file of this name --output ./{output}"
+        problems.append(f"command line: --output: {output!r} is the name of a format, not of a file; {remedy}")
+    elif suffix and suffix not in by_suffix:
+        there_are = f"there are {', '.join(sorted(usual))}; or name the format by --format"
+        problems.append(f"command line: --output: {output}: no format ends in {suffix!r}; {there_are}")
+    return by_suffix.get(suffix, _OF_FILES)

@@ -12,17 +12,16 @@ aws-scanner init audit --role-arn arn:aws:iam::111122223333:role/reader --servic
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from scanner.cli import words
-from scanner.cli.voice import say
+from scanner.cli.voice import complain, say
 
-if TYPE_CHECKING:
-    from scanner.profile.draft import Draft
-
+Words = Sequence[str]
 
 _MANY = "several by repeating it"
 _LIST = "several with commas or by repeating it"
@@ -74,18 +73,15 @@ def run(  # noqa: PLR0913 - one parameter per option
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Entry of `aws-scanner init`."""
-    from scanner.catalog import load_catalog
-    from scanner.profile.draft import write
-
     said = (account, role_arn, aws_profile, regions, service, tag)
     if not any(said) and sys.stdin.isatty() and sys.stderr.isatty():
-        name = name or _ask("Name of the profile", "default")
+        name = name or _ask("Name of the profile", "default", lambda said: _place(said, output, force=force))
         path = _place(name, output, force=force)
         account, role_arn, aws_profile, regions, service, tag = _questions()
     else:
         path = _place(name or "default", output, force=force)
     accounts = tuple(_accounts(account or [], role_arn or [], aws_profile or []))
-    text = write(_draft(accounts, regions or [], service or [], tag or []), load_catalog())
+    text = _text(accounts, regions or [], service or [], tag or [])
     _save(path, text, force=force)
     ref = path.stem if output is None else path
     say(f"wrote {path}; next: aws-scanner doctor {ref}", err=True)
@@ -121,9 +117,13 @@ def _accounts(ids: list[str], roles: list[str], aws_profiles: list[str]) -> list
     return [{**account, **way, **source} for account, way in zip(known, ways, strict=True)]
 
 
-def _draft(accounts: tuple[dict[str, str], ...], regions: list[str], services: list[str], tags: list[str]) -> Draft:
+def _text(
+    accounts: tuple[dict[str, str], ...] = ({},), regions: Words = (), services: Words = (), tags: Words = ()
+) -> str:
+    """The profile's text. Raises ProfileError with everything in it that no profile may say."""
+    from scanner.catalog import load_catalog
     from scanner.errors import ProfileError
-    from scanner.profile.draft import Draft
+    from scanner.profile.draft import Draft, write
 
     wanted: dict[str, list[str]] = {}
     for one in tags:
@@ -131,33 +131,44 @@ def _draft(accounts: tuple[dict[str, str], ...], regions: list[str], services: l
         if not key:
             raise ProfileError([f"init: --tag {one}: KEY=VALUE or KEY is wanted"])
         wanted.setdefault(key, []).extend([value] if equals else [])
-    return Draft(accounts, tuple(_words(regions)) or ("enabled",), tuple(_words(services)) or ("*",), wanted)
+    draft = Draft(accounts, tuple(_words(regions)) or ("enabled",), tuple(_words(services)) or ("*",), wanted)
+    return write(draft, load_catalog())
 
 
-def _words(given: list[str]) -> list[str]:
+def _words(given: Words) -> list[str]:
     return list(dict.fromkeys(word.strip() for one in given for word in one.split(",") if word.strip()))
 
 
 def _questions() -> tuple[list[str], ...]:
-    """Ask on the terminal, in the order of the options."""
-    role = _ask("Role to assume (ARN; empty: none)", "")
-    aws_profile = _ask("Profile of ~/.aws/config" + (" that assumes it" if role else "") + " (empty: ambient)", "")
-    account = "" if role else _ask("Account id (12 digits; empty: not checked)", "")
-    regions = _ask("Regions (names, globs, or enabled)", "enabled")
-    services = _ask("Services or types (*: all)", "*")
-    tags = _ask("Tags (KEY=VALUE, several with commas; empty: all resources)", "")
-    return (
-        _words([account]),
-        _words([role]),
-        _words([aws_profile]),
-        _words([regions]),
-        _words([services]),
-        _words([tags]),
+    """Ask on the terminal; the answers in the order of the options."""
+
+    def entry(key: str) -> Callable[[str], object]:
+        return lambda said: _text(({key: said},) if said else ({},))
+
+    role = _ask("Role to assume (ARN; empty: none)", "", entry("role_arn"))
+    whose = " that assumes it" if role else ""
+    aws_profile = _ask(f"Profile of ~/.aws/config{whose} (empty: ambient)", "", entry("aws_profile"))
+    account = "" if role else _ask("Account id (12 digits; empty: not checked)", "", entry("id"))
+    regions = _ask("Regions (names, globs, or enabled)", "enabled", lambda said: _text(regions=[said]))
+    services = _ask("Services or types (*: all)", "*", lambda said: _text(services=[said]))
+    tags = _ask(
+        "Tags (KEY=VALUE, several with commas; empty: all resources)", "", lambda said: _text(tags=_words([said]))
     )
+    return tuple(_words([said]) for said in (account, role, aws_profile, regions, services, tags))
 
 
-def _ask(question: str, default: str) -> str:
-    return str(typer.prompt(question, default=default, show_default=bool(default), err=True)).strip()
+def _ask(question: str, default: str, check: Callable[[str], object]) -> str:
+    """The answer; asked again, with what is wrong, as long as `check` raises ProfileError."""
+    from scanner.errors import ProfileError
+
+    while True:
+        said = str(typer.prompt(question, default=default, show_default=bool(default), err=True)).strip()
+        try:
+            check(said)
+        except ProfileError as error:
+            complain(str(error))
+        else:
+            return said
 
 
 def _save(path: Path, text: str, *, force: bool) -> None:

@@ -139,7 +139,7 @@ OUTPUT = Annotated[
         "-o",
         metavar="FILE",
         help="Write the resources to FILE, `-` for stdout, beside the reports of the scan. The format is that of "
-        "--format, else of the file's ending (.json .jsonl .md .csv .txt), else json.",
+        "--format, else of the file's ending (.json .jsonl .md .csv .txt); without an ending json.",
     ),
 ]
 FORMAT = Annotated[
@@ -149,7 +149,8 @@ FORMAT = Annotated[
         "-f",
         autocompletion=words.formats,
         metavar="NAME",
-        help="table (default; the first 200 resources), json, jsonl, md or markdown, csv. Without --output to stdout.",
+        help="table (default; the first 200 resources), json, jsonl, md or markdown, csv, iam-missing. "
+        "Without --output to stdout.",
     ),
 ]
 RESUME = Annotated[

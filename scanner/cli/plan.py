@@ -69,12 +69,12 @@ def planned(loaded: LoadedProfile, *, offline: bool, share: Share | None = None)
         cache = open_cache(loaded, lambda text: say(text, err=True))
         access = reach_accounts(loaded.profile, door_settings(loaded), catalog, cache)
         reached = access.reached
+        if not reached:
+            raise NoCredentialsError(no_credentials_message(access, loaded))
         for line in access.lines:
             if line.outcome != "ok":
                 named = line.id or line.name or "of unknown id"
                 say(f"account {named}: {line.outcome}: {line.message}", err=True)
-        if not reached:
-            raise NoCredentialsError(no_credentials_message(access, loaded))
     left = left_out(loaded.profile, catalog, reached, share)
     return Planned(reached, plan(loaded.profile, catalog, reached, share), tuple(left))
 

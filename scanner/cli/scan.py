@@ -196,7 +196,7 @@ def _show(snapshot: Snapshot, target: Target, loaded: LoadedProfile, talk: Conso
     written: list[str] = []
     try:
         if not target.is_table:
-            written += filter(None, [deliver(snapshot, target, loaded.profile)])
+            written += filter(None, [deliver(snapshot, target, loaded.profile.reports)])
         elif target.asked or not quiet:
             with until_pipe_closes():
                 # The verdict belongs to the table wherever that is read; on one terminal it is said once.

@@ -33,7 +33,9 @@ def examine(ref: str | None, *, offline: bool) -> Iterator[Check]:
     yield machine.cache(loaded)
     yield machine.folder("reports", loaded.profile.reports.dir.expanduser())
     yield machine.workers(loaded)
-    if not offline:
+    if offline:
+        yield from machine.aws_profiles(loaded)
+    else:
         yield from _aws(loaded)
 
 
@@ -60,6 +62,7 @@ def _aws(loaded: LoadedProfile) -> Iterator[Check]:
     catalog = load_catalog()
     yield from (reached := list(network(loaded, catalog)))
     if {one.status for one in reached if one.name == "network"} == {"fail"}:
+        yield from machine.aws_profiles(loaded)
         yield Check("credentials", "warn", "not checked: STS cannot be reached", "mend the network first")
     else:
         yield from credentials(loaded, catalog)

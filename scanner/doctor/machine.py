@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+from scanner.aws.configuration import missing_profile
 from scanner.aws.outcomes import without_userinfo
 from scanner.catalog import compiled_catalog, load_catalog
 from scanner.doctor.checks import Check
@@ -43,6 +44,15 @@ def versions() -> Iterator[Check]:
 
 def _numbers(version: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", version)[:3]]
+
+
+def aws_profiles(loaded: LoadedProfile) -> Iterator[Check]:
+    """The profiles of the AWS configuration that the accounts sign in with and that are not there."""
+    specs = loaded.profile.accounts
+    for name in dict.fromkeys(one.source_profile if one.roles else one.aws_profile for one in specs):
+        if missing := missing_profile(name):
+            found, _, todo = missing.rpartition("; ")
+            yield Check("aws profile", "fail", found, todo)
 
 
 def catalog() -> list[Check]:

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from scanner.formats.notices import markdown_notices
 from scanner.formats.permissions import permission_sections
+from scanner.formats.sample import Sample
 from scanner.formats.text import markdown_cell, markdown_table, shortened
 from scanner.model import Outcome
 from scanner.store.coverage import (
@@ -39,7 +40,7 @@ _CUT = "\n**This report stops here to stay below 1 MiB. The rest is in `manifest
 
 
 def write(snapshot: Snapshot, out: BinaryIO, *, limit: int | None = None) -> None:
-    """Write the report; `limit` is the most resources it lists, spread over all types (default 500)."""
+    """Write the report; `limit` is the most resources it lists, spread over types and places (default 500)."""
     left_bytes = MAX_BYTES - len(_CUT)
     for line in _report(snapshot, min(DEFAULT_ROWS if limit is None else limit, _MAX_ROWS)):
         data = f"{line}\n".encode()
@@ -199,7 +200,8 @@ def _resources(snapshot: Snapshot, limit: int, coverage: Coverage) -> Iterator[s
 
 def _pointer(snapshot: Snapshot, shown: int, total: int) -> str:
     where = ALL_RECORDS if (snapshot.path / ALL_RECORDS).exists() else RECORDS
-    return f"{shown:,} of {total:,} resources, some of each type. The other {total - shown:,} are in `{where}`."
+    spread = "spread over types, accounts and regions"
+    return f"{shown:,} of {total:,} resources, {spread}. The other {total - shown:,} are in `{where}`."
 
 
 def _shares(by_type: Mapping[str, int], limit: int) -> dict[str, int]:
@@ -214,16 +216,12 @@ def _shares(by_type: Mapping[str, int], limit: int) -> dict[str, int]:
 
 
 def _collect(snapshot: Snapshot, shares: Mapping[str, int]) -> dict[str, list[tuple[str, ...]]]:
-    rows: dict[str, list[tuple[str, ...]]] = {name: [] for name in shares}
-    missing = sum(shares.values())
+    samples = {name: Sample(share, _row) for name, share in shares.items()}
     for record in snapshot.records():
-        some = rows.get(record["resource_type"])
-        if some is not None and len(some) < shares[record["resource_type"]]:
-            some.append(_row(record))
-            missing -= 1
-        if not missing:
-            break
-    return {name: some for name, some in rows.items() if some}
+        sample = samples.get(record["resource_type"])
+        if sample:
+            sample.offer((record["account_id"], record["region"]), record)
+    return {name: sample.rows for name, sample in samples.items() if sample.rows}
 
 
 def _fitting(rows: dict[str, list[tuple[str, ...]]]) -> dict[str, list[tuple[str, ...]]]:

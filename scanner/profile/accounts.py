@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from scanner.model import Role
 from scanner.profile.words import SAFE_NAME, WORD, AsWritten, Strict, Tags, Words
@@ -158,19 +157,24 @@ def _entries(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
-Accounts = Annotated[list[AccountSpec], BeforeValidator(_entries)]
+class SameAccountError(ValueError):
+    """Two entries are for one account; `at` is the path of the second one in the list."""
+
+    def __init__(self, at: int, key: str, value: str) -> None:
+        super().__init__(f"two accounts have the {key} {value}")
+        self.at = (at, key)
 
 
-def differ(accounts: Iterable[AccountSpec]) -> None:
-    """Refuse two entries for the same account. Raises ValueError."""
-    listed = [one for one in accounts if not one.organization]
-    _once("id", [one.id for one in listed])
-    _once("role_arn", [one.roles[-1].arn if one.roles else None for one in listed])
+def _differ(accounts: list[AccountSpec]) -> list[AccountSpec]:
+    """Refuse two entries for the same account. Raises SameAccountError."""
+    seen: set[tuple[str, str]] = set()
+    for at, one in enumerate(accounts):
+        said = {"id": one.id, "role_arn": one.roles[-1].arn if one.roles else None}
+        own = {(key, value) for key, value in said.items() if value and not one.organization}
+        for key, value in sorted(own & seen):
+            raise SameAccountError(at, key, value)
+        seen |= own
+    return accounts
 
 
-def _once(what: str, values: Iterable[str | None]) -> None:
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise ValueError(f"two accounts have the {what} {value}")
-        seen.update({value} if value else ())
+Accounts = Annotated[list[AccountSpec], BeforeValidator(_entries), AfterValidator(_differ)]

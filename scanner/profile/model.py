@@ -6,11 +6,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
+from pydantic import AfterValidator, Field, create_model, field_validator
 
 from scanner import executors, filters
 from scanner.model import Cell, Chosen, Outcome
-from scanner.profile.accounts import Accounts, AccountSpec, differ
+from scanner.profile.accounts import Accounts, AccountSpec
 from scanner.profile.endpoints import is_safe_endpoint
 from scanner.profile.words import SAFE_NAME, Folders, Strict, Tags, Words, words
 
@@ -196,11 +196,6 @@ class ProfileFields(Strict):
     @classmethod
     def _enrich_words(cls, value: Any) -> Any:
         return value if value in ("all", "none") else words(value)
-
-    @model_validator(mode="after")
-    def _accounts_differ(self) -> ProfileFields:
-        differ(self.accounts)
-        return self
 
     @property
     def chosen_filters(self) -> Chosen:

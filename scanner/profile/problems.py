@@ -22,10 +22,11 @@ Loc = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem; `loc` is the path in the document."""
+    """One problem; `loc` is the path in the document, `of_key` says that its last key is wrong, not the value."""
 
     loc: Loc
     message: str
+    of_key: bool = False
 
     @property
     def path(self) -> str:
@@ -54,7 +55,8 @@ def in_words(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     found: dict[Loc, Problem] = {}
     for one in error.errors(include_url=False):
         loc = tuple(step for step in one["loc"] if isinstance(step, int) or step.replace("_", "a").isidentifier())
-        found.setdefault(loc, Problem(loc, _message(one, loc, model)))
+        loc += getattr(one.get("ctx", {}).get("error"), "at", ())
+        found.setdefault(loc, Problem(loc, _message(one, loc, model), one["type"] == "extra_forbidden"))
     return list(found.values())
 
 
@@ -67,6 +69,9 @@ def _message(one: Any, loc: Loc, model: type[BaseModel]) -> str:
         expected = str(one["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
         near = nearest(str(one["input"]), expected.split(", "))
         return f"{_shown(one['input'])} is not allowed{near}; allowed: {expected}"
+    if one["type"] == "model_type":
+        keys = ", ".join(sorted(_fields_at(model, loc)))
+        return f"{_shown(one['input'])} is not allowed; a mapping is wanted, with keys such as: {keys}"
     if one["type"] == "string_pattern_mismatch" and loc and loc[-1] == "id":
         return f"{_shown(one['input'])} is no account id: 12 digits are wanted"
     return text[:1].lower() + text[1:]

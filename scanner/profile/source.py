@@ -11,6 +11,7 @@ from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked, read_t
 from scanner.errors import ProfileError
 from scanner.profile.problems import Problem, nearest
 
+_WIDEST = 200
 CONFIG_DIR = Path("config")
 # What a line of a profile may have that must not be shown: an external id, the user and password of an address.
 _SECRETS = re.compile(r"(?<=external_id:)\s*[^,}\s]+|(?<=//)[^@\s]*(?=@)")
@@ -31,25 +32,27 @@ class File:
 
     def show(self, problem: Problem) -> str:
         """The problem as file:line:column, with the line and a caret under it."""
-        line, column = self.locate(problem.loc)
-        text = self.lines[line - 1][:200] if line <= len(self.lines) else ""
-        shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in _SECRETS.sub(_starred, text))
         where = f"{problem.path}: " if problem.path else ""
-        return f"{self.path}:{line}:{column}: {where}{problem.message}\n    {shown}\n    {' ' * (column - 1)}^"
+        place = self.locate(problem.loc, problem.of_key)
+        return _shown(self.path, self.lines, place, f"{where}{problem.message}")
 
 
 def read(ref: str | Path | None) -> File:
     """Read config/<ref>.yaml, or the file `ref`; None: no file. Raises ProfileError."""
     if ref is None:
-        return File(None, {}, lambda _: (1, 1), [])
+        return File(None, {}, lambda *_: (1, 1), [])
     path = _find(ref)
     try:
         text = read_text(path)
-        doc, locate = load_marked(text)
     except OSError as error:
         raise ProfileError([f"{path}: cannot be read: {error.strerror}"]) from None
     except YamlProblem as problem:
         raise ProfileError([f"{path}:{problem.line}:{problem.column}: {problem.message}"]) from None
+    try:
+        doc, locate = load_marked(text)
+    except YamlProblem as problem:
+        place = problem.line, problem.column
+        raise ProfileError([_shown(path, text.splitlines(), place, problem.message)]) from None
     if not isinstance(doc, dict):
         what = "is empty" if doc is None else f"is a {type(doc).__name__}"
         raise ProfileError([f"{path}:1:1: {what}; a mapping is wanted, such as `regions: [us-east-1]`"])
@@ -67,6 +70,15 @@ def _find(ref: str | Path) -> Path:
         there = f"; there are: {', '.join(known)}" if known else f"; no profile is in {CONFIG_DIR}/"
         raise ProfileError([f"{path}: no such profile{nearest(str(ref), known)}{there}"])
     return path
+
+
+def _shown(path: Path | None, lines: list[str], place: tuple[int, int], message: str) -> str:
+    """A message as file:line:column, with the line and a caret under it."""
+    line, column = place
+    text = lines[line - 1][:_WIDEST] if line <= len(lines) else ""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in _SECRETS.sub(_starred, text))
+    excerpt = f"\n    {shown}\n    {' ' * (column - 1)}^" if text and column <= _WIDEST else ""
+    return f"{path}:{line}:{column}: {message}{excerpt}"
 
 
 def _starred(found: re.Match[str]) -> str:

@@ -23,6 +23,7 @@ LATEST = "latest"
 
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SCAN_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+_REPORTS = Path("reports")  # where a profile that says nothing else has its snapshots
 _STAMP = len("20260301T100000Z")
 _POINTER_MAX_BYTES = 1024
 
@@ -130,7 +131,9 @@ def _folder_of(path: Path) -> Path:
         raise SnapshotError(f"{pointer}: is a symbolic link; a scan writes a file with the name of a folder beside it")
     if not pointer.is_file():
         what = f"a folder with neither {MANIFEST} nor {LATEST}" if path.is_dir() else "no such file or folder"
-        raise SnapshotError(f"{path}: {what}; a snapshot folder, `{LATEST}` or the folder of a profile is wanted")
+        meant = _REPORTS / path
+        near = f"; did you mean {meant}?" if (meant / LATEST).is_file() else ""
+        raise SnapshotError(f"{path}: {what}{near}; a snapshot folder, `{LATEST}` or the folder of a profile is wanted")
     return _pointed(pointer)
 
 
