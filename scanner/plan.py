@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from scanner.aws.organization import LIST_ACCOUNTS, LIST_OF_PARENT, LIST_OUS, LIST_ROOTS, LIST_TAGS
 from scanner.aws.regions import GLOBAL_HOMES, SOURCES
@@ -17,6 +18,8 @@ from scanner.model import GLOBAL, Account, Cell, Outcome, TagFilter, Unit
 from scanner.profile import AccountSpec, Profile
 from scanner.profile.regions import needs_region_list, region_patterns
 from scanner.share import Share
+
+WhyNot = tuple[Outcome, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,7 @@ def plan(
     profile: Profile, catalog: Catalog, reached: Sequence[Reached], share: Share | None = None
 ) -> tuple[Unit, ...]:
     """All units of a scan, or those of a share, in the order of partition, account, region and service."""
-    units = (
-        unit
-        for one in reached
-        for unit in _units_of(profile, catalog, one)
-        if not _is_absent(profile, catalog, one, unit)
-    )
-    if share is not None:
-        units = (unit for unit in units if share.has(unit.name))
+    units = (unit for unit, why_not in _considered(profile, catalog, reached, share) if why_not is None)
     return tuple(sorted(units, key=lambda unit: unit.name))
 
 
@@ -52,35 +48,16 @@ def left_out(
 
     A cell per type and region, with the reason.
     """
-    left = (
-        *((Outcome.SKIPPED, why, unit) for why, unit in _not_judged(profile, catalog, reached)),
-        *((Outcome.NOT_AVAILABLE, _absence(unit), unit) for unit in _absent(profile, catalog, reached)),
-    )
-    for outcome, why, unit in left:
-        if share is None or share.has(unit.name):
-            yield from planned_cells(catalog, unit, outcome, why, lists_only=True)
+    for unit, why_not in _considered(profile, catalog, reached, share):
+        if why_not is not None:
+            yield from planned_cells(catalog, unit, *why_not, lists_only=True)
 
 
-def _absence(unit: Unit) -> str:
-    return f"botocore lists no endpoint of {unit.service} in this region; name both in the profile to have it asked"
-
-
-def _absent(profile: Profile, catalog: Catalog, reached: Sequence[Reached]) -> Iterator[Unit]:
-    for one in reached:
-        for unit in _units_of(profile, catalog, one):
-            if _is_absent(profile, catalog, one, unit):
-                yield unit
-
-
-def _not_judged(profile: Profile, catalog: Catalog, reached: Sequence[Reached]) -> Iterator[tuple[str, Unit]]:
-    for one in reached:
-        _, kinds = _route(profile, catalog, one)
-        for reason, blind in groupby(kinds, key=lambda kind: _blind(profile, kind)):
-            if reason:
-                yield from ((reason, unit) for unit in _asked(profile, catalog, one, tuple(blind)))
-        reason = _blind(profile, None) if _wants_tagging(profile, one) else ""
-        if reason:
-            yield from ((reason, unit) for unit in _tagging_units(profile, catalog, one))
+def _considered(
+    profile: Profile, catalog: Catalog, reached: Sequence[Reached], share: Share | None
+) -> Iterator[tuple[Unit, WhyNot | None]]:
+    found = (one for account in reached for one in _Asking(profile, catalog, account).units())
+    return found if share is None else (one for one in found if share.has(one[0].name))
 
 
 def jobs_of(units: Iterable[Unit]) -> Iterator[tuple[Unit, ...]]:
@@ -139,101 +116,113 @@ def _calls_of(catalog: Catalog, unit: Unit, lists_only: bool) -> list[tuple[str,
     return sorted({(name, call.operation) for name, call in calls})
 
 
-def _units_of(profile: Profile, catalog: Catalog, one: Reached) -> Iterator[Unit]:
-    by_tags, kinds = _route(profile, catalog, one)
-    if by_tags:
-        yield from _tagging_units(profile, catalog, one)
-    yield from _asked(profile, catalog, one, tuple(kind for kind in kinds if not _blind(profile, kind)))
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What a profile has asked of one account."""
 
+    profile: Profile
+    catalog: Catalog
+    account: Reached
 
-def _route(profile: Profile, catalog: Catalog, one: Reached) -> tuple[bool, tuple[ResourceType, ...]]:
-    """Whether the tagging API is asked, and which types their own services are asked for, filters permitting."""
-    kinds = _selected(profile, catalog, one)
-    if not _wants_tagging(profile, one) or _blind(profile, None):
-        return False, kinds
-    if profile.collector == "both":
-        return True, kinds
-    return True, tuple(kind for kind in kinds if not kind.tagging_api and profile.collector == "auto")
+    def units(self) -> Iterator[tuple[Unit, WhyNot | None]]:
+        """Every unit that the profile means; and why it is not asked, where it is not."""
+        blind_tagging = blindness(self.profile.chosen_filters, None)
+        if self.wants_tagging:
+            for unit in self.tagging_units():
+                yield unit, (Outcome.SKIPPED, blind_tagging) if blind_tagging else None
+        by_tags = self.wants_tagging and not blind_tagging
+        by_reason: dict[str, list[ResourceType]] = {}
+        for kind in self.kinds:
+            if not by_tags or self.profile.collector == "both" or (self.is_auto and not kind.tagging_api):
+                by_reason.setdefault(blindness(self.profile.chosen_filters, kind), []).append(kind)
+        for reason, kinds in by_reason.items():
+            for unit in self.service_units(kinds):
+                yield unit, (Outcome.SKIPPED, reason) if reason else self.absence(unit)
 
+    @property
+    def is_auto(self) -> bool:
+        """Whether tag filters decide who is asked."""
+        return self.profile.collector == "auto"
 
-def _wants_tagging(profile: Profile, one: Reached) -> bool:
-    """Whether the profile has the tagging API asked for this account."""
-    by_tags = bool(_tag_filters(profile, one)) or profile.all_services
-    return profile.collector in ("tagging", "both") or (profile.collector == "auto" and by_tags)
+    @property
+    def wants_tagging(self) -> bool:
+        """Whether the profile has the tagging API asked for this account."""
+        by_tags = bool(self.tags) or self.profile.all_services
+        return self.profile.collector in ("tagging", "both") or (self.is_auto and by_tags)
 
+    @property
+    def words(self) -> list[str]:
+        """Services and types as they are named for this account."""
+        own = self.account.spec.services
+        return own if own is not None else self.profile.services
 
-def _selected(profile: Profile, catalog: Catalog, one: Reached) -> tuple[ResourceType, ...]:
-    """The types that the profile names for an account."""
-    return catalog.select(_words(profile, one))
+    @property
+    def kinds(self) -> tuple[ResourceType, ...]:
+        """The types that these words mean."""
+        return self.catalog.select(self.words)
 
+    @property
+    def tags(self) -> tuple[TagFilter, ...]:
+        """The tag filters for this account."""
+        own = self.account.spec.tags
+        return tuple(own if own is not None else self.profile.tags)
 
-def _words(profile: Profile, one: Reached) -> list[str]:
-    return list(one.spec.services if one.spec.services is not None else profile.services)
+    @property
+    def home(self) -> str:
+        """The region in which the account's partition answers for what is global."""
+        partition = self.account.account.partition
+        return GLOBAL_HOMES.get(partition) or self.catalog.regions[partition][0]
 
+    def absence(self, unit: Unit) -> WhyNot | None:
+        """That a region is known not to offer a service. Who names both of them has it asked: lists grow old."""
+        if unit.region not in self.catalog.absent.get(unit.service, ()):
+            return None
+        plain = [word for word in self.words if not set("*?[!") & set(word)]
+        is_named = any(kind.service == unit.service for word in plain for kind in self.catalog.find(word))
+        if unit.named_region and is_named:
+            return None
+        remedy = "name both in the profile to have it asked"
+        return Outcome.NOT_AVAILABLE, f"botocore lists no endpoint of {unit.service} in this region; {remedy}"
 
-def _tag_filters(profile: Profile, one: Reached) -> tuple[TagFilter, ...]:
-    return tuple(one.spec.tags if one.spec.tags is not None else profile.tags)
+    def tagging_units(self) -> Iterator[Unit]:
+        """The tagging API of each region; that of the home region, for global resources alone, where it is none."""
+        kinds = [kind for kind in self.kinds if kind.tagging_api or not self.is_auto]
+        wanted = tuple(sorted({kind.resource_type for kind in kinds}))
+        if not wanted:
+            return
+        only = () if self.words == ["*"] else wanted
+        said = {"collector": "tagging", "service": SERVICE, "only": only, "enrich": ()}
+        if not only or any(not is_global(name) for name in only):
+            yield from self.in_each_region(**said)
+        if self.home not in self.account.regions and (not only or any(is_global(name) for name in only)):
+            yield self.unit(self.home, GLOBAL, named_region=True, **said)
 
+    def service_units(self, kinds: Iterable[ResourceType]) -> Iterator[Unit]:
+        """The units in which these types are asked from their own services."""
+        for (client, scope, home), group in groupby(kinds, key=lambda kind: (kind.service, kind.scope, kind.home)):
+            names = tuple(kind.kind for kind in group)
+            said = {"collector": "services", "service": client, "types": names, "enrich": self.enrich}
+            if scope == "global":
+                yield self.unit(home or self.home, GLOBAL, named_region=True, **said)
+            else:
+                yield from self.in_each_region(**said)
 
-def _blind(profile: Profile, kind: ResourceType | None) -> str:
-    """Why the profile's filters cannot judge a type, or (None) what the tagging API tells; "" where they can."""
-    return blindness(profile.chosen_filters, kind)
+    def in_each_region(self, **said: Any) -> Iterator[Unit]:
+        """A unit for each region of the account."""
+        for region in self.account.regions:
+            yield self.unit(region, region, named_region=region in self.account.named, **said)
 
+    def unit(self, region: str, scope_region: str, **said: Any) -> Unit:
+        """A unit of this account, with its tags and filters."""
+        return Unit(
+            self.account.account, region, scope_region, tags=self.tags, filters=self.profile.chosen_filters, **said
+        )
 
-def _is_absent(profile: Profile, catalog: Catalog, one: Reached, unit: Unit) -> bool:
-    """Whether a region is known not to offer a service. Who names both of them has it asked: lists grow old."""
-    if unit.collector != "services" or unit.region not in catalog.absent.get(unit.service, ()):
-        return False
-    plain = [word for word in _words(profile, one) if not set("*?[!") & set(word)]
-    return not unit.named_region or not any(
-        kind.service == unit.service for word in plain for kind in catalog.find(word)
-    )
-
-
-def _tagging_units(profile: Profile, catalog: Catalog, one: Reached) -> Iterator[Unit]:
-    """The tagging API of each region; that of the home region, for global resources alone, where it is none of them."""
-    kinds = [kind for kind in _selected(profile, catalog, one) if kind.tagging_api or profile.collector != "auto"]
-    wanted = tuple(sorted({kind.resource_type for kind in kinds}))
-    if not wanted:
-        return
-    only = () if _words(profile, one) == ["*"] else wanted
-    tags, filters, home = _tag_filters(profile, one), profile.chosen_filters, _home_of(catalog, one.account)
-    regions = one.regions if not only or any(not is_global(name) for name in only) else ()
-    for region in regions:
-        named = region in one.named
-        yield Unit(one.account, region, region, "tagging", SERVICE, (), only, tags, (), named, filters)
-    if home not in regions and (not only or any(is_global(name) for name in only)):
-        yield Unit(one.account, home, GLOBAL, "tagging", SERVICE, (), only, tags, (), True, filters)
-
-
-def _home_of(catalog: Catalog, account: Account) -> str:
-    """The region in which an account's partition answers for what is global."""
-    return GLOBAL_HOMES.get(account.partition) or catalog.regions[account.partition][0]
-
-
-def _asked(profile: Profile, catalog: Catalog, one: Reached, kinds: tuple[ResourceType, ...]) -> Iterator[Unit]:
-    """The units in which these types are asked from their own services."""
-    for service, group in groupby(kinds, key=lambda kind: (kind.service, kind.scope, kind.home)):
-        yield from _service_units(profile, catalog, one, service, tuple(kind.kind for kind in group))
-
-
-def _service_units(
-    profile: Profile, catalog: Catalog, one: Reached, service: tuple[str, str, str], kinds: tuple[str, ...]
-) -> Iterator[Unit]:
-    client, scope, home = service
-    tags, enrich, filters = _tag_filters(profile, one), _enrich(profile, catalog), profile.chosen_filters
-    if scope == "global":
-        region = home or _home_of(catalog, one.account)
-        yield Unit(one.account, region, GLOBAL, "services", client, kinds, (), tags, enrich, True, filters)
-        return
-    for region in one.regions:
-        named = region in one.named
-        yield Unit(one.account, region, region, "services", client, kinds, (), tags, enrich, named, filters)
-
-
-def _enrich(profile: Profile, catalog: Catalog) -> tuple[str, ...]:
-    if profile.enrich == "all":
-        return ("*",)
-    if profile.enrich == "none":
-        return ()
-    return tuple(sorted({kind.resource_type for word in profile.enrich for kind in catalog.find(word)}))
+    @property
+    def enrich(self) -> tuple[str, ...]:
+        """The types whose extra calls are made."""
+        if self.profile.enrich == "all":
+            return ("*",)
+        if self.profile.enrich == "none":
+            return ()
+        return tuple(sorted({kind.resource_type for word in self.profile.enrich for kind in self.catalog.find(word)}))
