@@ -12,10 +12,10 @@ from typing import Any
 from botocore.model import OperationModel
 
 from scanner.fakeaws.errors import FakeError
+from scanner.fakeaws.faults import faults, worded
 
 ROOT = "r-fake"
 _FAR = "2099-01-01T00:00:00Z"
-_EXPIRED = {"ec2": "RequestExpired", "json": "ExpiredTokenException", "rest-json": "ExpiredTokenException"}
 _NOT_FOUND = {"ParentId": "ParentNotFoundException", "ResourceId": "TargetNotFoundException"}
 
 
@@ -57,8 +57,8 @@ class Directory:
             self._used[access_key] += 1
             if self._used[access_key] <= self.key_uses:
                 return
-        code = _EXPIRED.get(model.service_model.resolved_protocol, "ExpiredToken")
-        raise FakeError(400, code, "The security token included in the request is expired")
+        said = worded(faults()["expired"], model, account="", action="")
+        raise FakeError(said.status, said.code, said.message)
 
     def assume(self, params: Mapping[str, Any], caller: str) -> dict[str, Any]:
         """AssumeRole: the keys of a role, other ones at each call if they run out."""
