@@ -13,7 +13,8 @@ import pytest
 
 from scanner.catalog import load_catalog, yaml_files
 from scanner.catalog.check import check
-from scanner.catalog.compile import compile_source, read_source
+from scanner.catalog.compile import compile_source
+from scanner.catalog.source import read_source
 from scanner.errors import CatalogError
 from scanner.fakeaws import FakeAws, Fleet
 from tests.conftest import Bench, records

@@ -10,7 +10,8 @@ import yaml
 
 from scanner.catalog import yaml_files
 from scanner.catalog.check import check_source
-from scanner.catalog.compile import compile_source, read_source
+from scanner.catalog.compile import compile_source
+from scanner.catalog.source import read_source
 from scanner.errors import CatalogError
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{2,}")

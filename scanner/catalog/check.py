@@ -10,7 +10,7 @@ from typing import Any
 
 from scanner.catalog import external, yaml_files
 from scanner.catalog.check_calls import call_findings
-from scanner.catalog.compile import Source, compile_source, read_source, unknown
+from scanner.catalog.compile import compile_source
 from scanner.catalog.findings import Finding, path_findings, paths_in, text_findings
 from scanner.catalog.paths import (
     ANY,
@@ -25,6 +25,7 @@ from scanner.catalog.paths import (
     type_of_items,
 )
 from scanner.catalog.sensitive import configuration_type, is_marked, item_type, marked, uncovered
+from scanner.catalog.source import Source, read_source, unknown
 from scanner.catalog.spec import RESERVED_HOLES, ResourceType
 from scanner.errors import CatalogError
 

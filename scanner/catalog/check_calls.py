@@ -9,10 +9,10 @@ from typing import Any
 from botocore.model import OperationModel
 
 from scanner.catalog import external, models
-from scanner.catalog.compile import unknown
 from scanner.catalog.findings import At, Finding, hole_findings, path_findings
 from scanner.catalog.models import AnyShape
 from scanner.catalog.paths import ANY, PathError, Type, force, from_shape, item_of, resolve
+from scanner.catalog.source import unknown
 from scanner.catalog.spec import Call
 
 _READS = re.compile(r"^(list|describe|get|batch_get|search)_")

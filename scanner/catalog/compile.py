@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from scanner.catalog import FOLDER, models
+from scanner.catalog import models
 from scanner.catalog.paths import HOLE, members_of, type_of_items
 from scanner.catalog.sensitive import uncovered
+from scanner.catalog.source import Source, unknown
 from scanner.catalog.spec import RESERVED_HOLES, Call, ResourceType, Text
-from scanner.catalog.strict_yaml import Locate, YamlProblem, load_marked, read_text
 from scanner.errors import CatalogError
 
 SERVICE_KEYS = ("service", "namespace", "scope", "home", "iam", "resources")
@@ -37,38 +35,6 @@ _WANTED: Mapping[str, tuple[type, ...]] = {
 _NAMES = {str: "text", dict: "a mapping", list: "a list", int: "a number", bool: "true or false"}
 
 
-@dataclass(slots=True)
-class Source:
-    """One YAML file of the catalog: its value, and where things stand in it."""
-
-    path: Path
-    doc: dict[str, Any]
-    locate: Locate
-
-    def where(self, path: tuple[str | int, ...]) -> str:
-        """file:line:column: path - as every problem begins."""
-        line, column = self.locate(path)
-        return f"{_shown(self.path)}:{line}:{column}: {'.'.join(str(step) for step in path)}"
-
-
-def read_source(path: Path) -> Source:
-    """Read one YAML file. Raises CatalogError."""
-    try:
-        doc, locate = load_marked(read_text(path))
-    except YamlProblem as problem:
-        raise CatalogError([f"{_shown(path)}:{problem.line}:{problem.column}: {problem.message}"]) from None
-    except OSError as error:
-        raise CatalogError([f"{path}: cannot be read: {error.strerror}"]) from None
-    if not isinstance(doc, dict):
-        raise CatalogError([f"{_shown(path)}:1:1: a mapping with `service` and `resources` is wanted"])
-    return Source(path, doc, locate)
-
-
-def _shown(path: Path) -> str:
-    """A file of the package by its name, one of somebody else's folder with its way there."""
-    return path.name if path.parent == FOLDER else str(path)
-
-
 def compile_source(source: Source) -> tuple[ResourceType, ...]:
     """The resource types of one file. Raises CatalogError with every problem of the language at once."""
     compiler = _Compiler(source)
@@ -80,12 +46,6 @@ def compile_source(source: Source) -> tuple[ResourceType, ...]:
 
 def _in_words(types: tuple[type, ...]) -> str:
     return " or ".join(_NAMES[one] for one in types)
-
-
-def unknown(word: str, allowed: Any) -> str:
-    """The tail of a message about a word that is not allowed: the nearest that is."""
-    near = difflib.get_close_matches(str(word), [str(one) for one in allowed], 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class _Compiler:
@@ -232,14 +192,15 @@ class _Compiler:
             return False
         for key in value:
             if key not in allowed:
-                self._problem((*at, key), f"unknown key {key!r}{unknown(key, allowed)}; allowed: {', '.join(allowed)}")
+                message = f"unknown key {key!r}{unknown(key, allowed)}; allowed: {', '.join(allowed)}"
+                self._problem((*at, key), message, of_key=True)
         wrong = [key for key in allowed if key in value and not isinstance(value[key], _WANTED.get(key, (str,)))]
         for key in wrong:
             self._problem((*at, key), f"{value[key]!r} is not allowed; {_in_words(_WANTED.get(key, (str,)))} is wanted")
         return not wrong
 
-    def _problem(self, at: tuple[str | int, ...], message: str) -> None:
-        self.problems.append(f"{self._source.where(at)}: {message}")
+    def _problem(self, at: tuple[str | int, ...], message: str, *, of_key: bool = False) -> None:
+        self.problems.append(f"{self._source.where(at, of_key)}: {message}")
 
 
 _SIZE_NAMES = ("MaxResults", "maxResults", "MaxItems", "MaxRecords", "PageSize", "Limit", "limit")
