@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
@@ -322,6 +322,8 @@ def test_every_gap_has_a_remedy_and_every_answer_a_meaning() -> None:
 
 
 @given(st.lists(st.sampled_from("abcde")), st.integers(1, 8))
+@example(list("aabccccda"), 8)
+@settings(max_examples=500)
 def test_a_sample_is_as_even_as_the_places_allow(places: list[str], most: int) -> None:
     sample = Sample(most, lambda place: (place,))
     for place in places:

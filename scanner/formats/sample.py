@@ -14,17 +14,18 @@ class Sample:
     def __init__(self, most: int, row: Callable[[Any], Row]) -> None:
         self._most, self._row = most, row
         self._size = 0
+        self._ceiling = most  # no place has more rows; once all are taken it can only sink
         self._by_place: dict[Hashable, list[Row]] = {}
 
     def offer(self, place: Hashable, record: Any) -> None:
         """Take a record, in exchange for the last one of the place that has most, or leave it."""
         own = self._by_place.get(place, [])
         if self._size == self._most:
-            fair = -(-self._most // max(len(self._by_place), 1))
-            if len(own) >= fair:
+            if len(own) + 1 >= self._ceiling:
                 return
             fullest = max(self._by_place.values(), key=len)
-            if len(fullest) <= len(own) + 1:
+            self._ceiling = len(fullest)
+            if len(own) + 1 >= self._ceiling:
                 return
             fullest.pop()
             self._size -= 1
