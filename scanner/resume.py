@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Earlier:
 
 
 def find_earlier(reports: Path, loaded: LoadedProfile, share: Share | None, warn: Warn) -> Earlier | None:
-    """The newest scan of the profile and share, if something is open in it; None, with a warning, where nothing is.
+    """The newest scan of the profile and share, if something is open in it and it is not too old; else None, and why.
 
     Raises ProfileError where what is asked has changed since.
     """
@@ -61,6 +62,10 @@ def find_earlier(reports: Path, loaded: LoadedProfile, share: Share | None, warn
             warn(f"not resumed: {folder} is being scanned or reported by another process")
         elif isinstance(found[1], str):
             nothing = f"nothing to resume: {folder} {found[1]}"
+            break
+        elif _age_s(found[1]) > (limit_s := loaded.profile.execution.resume_within_s):
+            began = found[1].said["manifest"]["started_at"]
+            nothing = f"not resumed: {folder} began at {began}, over {limit_s:,} s ago (execution.resume_within_s)"
             break
         else:
             _refuse_changes(folder, found[1], loaded)
@@ -83,6 +88,12 @@ def _look_at(folder: Path) -> tuple[list[int] | None, Plan | str] | None:
         return None
     open_ = said.get("totals", {}).get("gaps") or said.get("interrupted")
     return _share_in(said), "has gaps, but its shards are gone" if open_ else "is complete"
+
+
+def _age_s(plan: Plan) -> float:
+    """Since when the oldest answers may be known: a scan that itself went on with another has its beginning."""
+    began = datetime.fromisoformat(str(plan.said["manifest"]["started_at"]))
+    return (datetime.now(UTC) - began).total_seconds()
 
 
 def _share_in(manifest: dict[str, Any]) -> list[int] | None:

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,33 @@ def test_without_anything_to_resume_it_says_so_and_scans_all(
     done = bench.here("scan", profile, "--resume")
     assert f"nothing to resume: reports/test/{first.name} is complete; scanning all of it" in done.stderr
     assert content(bench.snapshot().path) == whole
+
+
+def test_answers_of_yesterday_do_not_stand_for_todays(bench: Bench, fake: Start) -> None:
+    """A gap that stays must not freeze all that was answered beside it, however often a job resumes."""
+    server = fake(Fleet(items=3), (Rule("deny", "sns", region="eu-west-1"),))
+    profile = bench.profile(server.url, **_HERE)
+    assert bench.here("scan", profile, "--quiet").returncode == 3
+    began = bench.snapshot().manifest["started_at"]
+    server.calls.clear()
+    assert bench.here("scan", profile, "--resume", "--quiet").returncode == 3
+    assert asked(server) == {("eu-west-1", "sns")}
+    resumed = bench.snapshot()
+    assert resumed.manifest["started_at"] == began
+
+    path = resumed.path / "shards" / "plan.json"
+    plan = orjson.loads(path.read_bytes())
+    began = plan["said"]["manifest"]["started_at"] = (datetime.now(UTC) - timedelta(hours=12, minutes=1)).isoformat()
+    path.write_bytes(orjson.dumps(plan))
+    server.calls.clear()
+    done = bench.here("scan", profile, "--resume", "--no-cache", "-r", "eu-west-1,us-east-1,eu-central-1")
+    said = (
+        f"not resumed: reports/test/{resumed.path.name} began at {began}, over 43,200 s ago (execution.resume_within_s)"
+    )
+    assert f"{said}; scanning all of it" in done.stderr, done.stderr
+    assert ("eu-central-1", "sqs") in asked(server)
+    assert ("us-east-1", "sqs") in asked(server)
+    assert bench.snapshot().manifest["resumed"] == []
 
 
 def test_a_scan_is_not_resumed_under_another_profile_or_catalog(

@@ -51,6 +51,9 @@ class Execution(Strict):
     memory_limit_mb: int | None = Field(default=None, ge=150)
     """Memory for all workers, which are reckoned at worker_memory_mb if that is set, else at 150 MB each (default: half
     of what is free, in a container of what its limit leaves)."""
+    resume_within_s: int = Field(default=43_200, ge=0, le=31_536_000)
+    """`--resume` goes on with a scan that began at the most so many seconds ago; an older one is made anew, since its
+    answers would stand for today's."""
 
 
 class Retry(Strict):

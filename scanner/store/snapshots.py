@@ -102,12 +102,20 @@ def scan_folders(reports: Path) -> list[Path]:
         return []
     named: list[tuple[str, int, Path]] = []
     for one in found:
-        # Another scan may have removed it meanwhile. Two scans of one second have no order by name.
+        # Another scan may have removed it meanwhile.
         with contextlib.suppress(FileNotFoundError):
             if one.is_dir(follow_symlinks=False):
-                changed_ns = one.stat(follow_symlinks=False).st_mtime_ns
-                named.append((started_second(Path(one.path)), changed_ns, Path(one.path)))
+                path = Path(one.path)
+                named.append((started_second(path), _written_ns(path), path))
     return [path for _, _, path in sorted(named, reverse=True)]
+
+
+def _written_ns(folder: Path) -> int:
+    """When a scan ended: two of one second have no order by name. A folder itself changes when it is tidied up."""
+    try:
+        return (folder / MANIFEST).lstat().st_mtime_ns
+    except FileNotFoundError:
+        return folder.lstat().st_mtime_ns
 
 
 def started_second(folder: Path) -> str:
