@@ -259,7 +259,7 @@ def test_the_doctor_checks_each_member(bench: Bench, fake: Start) -> None:
 @pytest.mark.parametrize(
     ("accounts", "message"),
     [
-        ("{organization: {role: x}}", "accounts.organization.role_name: field required"),
+        ("{organization: {role: x}}", "accounts.organization.role_name: is missing"),
         ("{organization: {role_name: 'a b'}}", "accounts.organization.role_name"),
         ("[{organization: {role_name: x, include_ou: []}}]", "did you mean 'include_ous'?"),
         ("{role_arn: []}", "an empty chain leads nowhere"),

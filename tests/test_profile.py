@@ -68,9 +68,20 @@ def test_all_problems_are_told_at_once_with_place_line_and_nearest_match(tmp_pat
         ("", "is empty"),
         ("- a\n", "is a list; a mapping is wanted"),
         ("regons: [us-east-1]\n", "p.yaml:1:1: regons: unknown key 'regons'; did you mean 'regions'?"),
+        ("regions[0]: us-east-1\n", "p.yaml:1:1: regions[0]: unknown key 'regions[0]'; did you mean 'regions'?"),
+        ("regions:\n", "p.yaml:1:9: regions: is empty; leave it out for the default"),
+        (
+            "name: my profile\n",
+            "name: 'my profile' is no name: at most 64 letters, digits, '.', '_' and '-' are wanted",
+        ),
+        ("cache: {enabled: maybe}\n", "p.yaml:1:18: cache.enabled: true or false is wanted"),
+        ("retry: {max_attempts: 1.5}\n", "retry.max_attempts: a whole number is wanted"),
+        ("tags: {Backup: {values: [x]}}\n", "tags: Backup: {'values': ['x']}: a text or a list of texts is wanted"),
+        ("tags: {Backup: [x, null]}\n", "tags: Backup: null: a text or a list of texts is wanted, or null alone"),
+        ("tags: {Backup: [[x]]}\n", "tags: Backup: ['x']: a text or a list of texts is wanted"),
         ("retry: {max_attemps: 3}\n", "p.yaml:1:9: retry.max_attemps: unknown key"),
         ("regions: [us-east-1]\nregions: [us-east-2]\n", "2:1: duplicate key 'regions': it is already set in line 1"),
-        ("accounts: [{id: 123}]\n", "123 is no account id: 12 digits are wanted"),
+        ("accounts: [{id: 123}]\n", "'123' is no account id: 12 digits are wanted"),
         (
             "accounts: [{aws_profile: a, role_arn: 'arn:aws:iam::111122223333:role/r'}]\n",
             "both aws_profile and role_arn",
@@ -113,6 +124,23 @@ def test_all_problems_are_told_at_once_with_place_line_and_nearest_match(tmp_pat
 )
 def test_what_cannot_be_meant_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
     assert said in refusal(tmp_path, text)
+
+
+def test_texts_are_what_is_written_whatever_else_yaml_could_make_of_them(tmp_path: Path) -> None:
+    words = ["True", "FALSE", "yes", "1.10", "007", "1.5e3", "0x10", "1_000", "2026-01-02", "12:30", "~x", "NULL"]
+    text = "\n".join(f"  {word}: [{word}, '{word}']" for word in words[:-1])
+    text += "\n  Any: NULL\nname: 1.10\naccounts: [{external_id: 0012345.10, role_arn: 'arn:aws:iam::1%s:role/r'}]\n"
+    profile = load(tmp_path, f"tags:\n{text}" % ("1" * 11)).profile
+    found = {one.keys: one.values for one in profile.tags}
+    assert found == {**{(word,): (word, word) for word in words[:-1]}, ("Any",): ()}
+    assert (profile.name, profile.accounts[0].external_id) == ("1.10", "0012345.10")
+
+
+def test_numbers_and_switches_are_what_they_mean(tmp_path: Path) -> None:
+    text = "retry: {max_attempts: 7, max_wait_s: 1.50}\ncache: {enabled: False}\ninclude_sensitive: TRUE\n"
+    profile = load(tmp_path, text + "min_resources: +3\n").profile
+    assert (profile.retry.max_attempts, profile.retry.max_wait_s, profile.cache.enabled) == (7, 1.5, False)
+    assert (profile.include_sensitive, profile.min_resources) == (True, 3)
 
 
 def test_a_missing_profile_names_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

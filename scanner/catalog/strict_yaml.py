@@ -1,4 +1,4 @@
-"""YAML without traps: account ids, yes/no and dates stay text; no duplicate keys; every node has a place."""
+"""YAML without traps: what people mean as text stays text; no duplicate keys; every node has a place."""
 
 from __future__ import annotations
 
@@ -48,6 +48,17 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
+class _TextLoader(_Loader):
+    """Only null is no text: whoever reads it knows which of its values are numbers, and 1.10 is not 1.1 everywhere."""
+
+
+_TextLoader.yaml_implicit_resolvers = {
+    first: kept
+    for first, several in _Loader.yaml_implicit_resolvers.items()
+    if (kept := [one for one in several if one[0].endswith((":null", ":merge"))])
+}
+
+
 def read_text(path: Path) -> str:
     """The text of a YAML file of at most 1 MiB, whatever the path is. Raises OSError, YamlProblem."""
     with path.open("rb") as file:
@@ -60,9 +71,9 @@ def read_text(path: Path) -> str:
         raise YamlProblem(f"is not UTF-8 (byte {error.start})", 1, 1) from None
 
 
-def load_marked(text: str) -> tuple[Any, Locate]:
-    """The value of a YAML text, and where in it what is. Raises YamlProblem."""
-    loader = _Loader(text)
+def load_marked(text: str, *, as_text: bool = False) -> tuple[Any, Locate]:
+    """The value of a YAML text, and where in it what is; `as_text`: scalars as they are written. Raises YamlProblem."""
+    loader = _TextLoader(text) if as_text else _Loader(text)
     try:
         _measure(text)
         node = loader.get_single_node()

@@ -89,7 +89,7 @@ def write(draft: Draft, catalog: Catalog) -> str:
 def _says(text: str, document: Mapping[str, Any]) -> bool:
     """Whether the text, once read, is the document: nothing lost, nothing added."""
     try:
-        return bool(load_marked(text)[0] == document)
+        return bool(load_marked(text, as_text=True)[0] == document)
     except YamlProblem:
         return False
 

@@ -71,7 +71,7 @@ def load_profile(
     if blamed:
         raise ProfileError(blamed)
     profile = Profile.model_validate({name: getattr(settings, name) for name in ProfileFields.model_fields})
-    _refuse_secrets_in_ci(profile, file.doc.get("include_sensitive") is True)
+    _refuse_secrets_in_ci(profile, str(file.doc.get("include_sensitive")).lower() == "true")
     origins = flags.marked(dict(_origins(profile, file, overrides, flags.layer)))
     profile = for_all_accounts(profile, overrides, flags)
     return LoadedProfile(profile, file.path, _digest(profile), origins, _account_places(file, origins))

@@ -15,6 +15,7 @@ from scanner.catalog import Catalog
 from scanner.errors import ProfileError
 from scanner.filters import blindness
 from scanner.formats.text import shortened
+from scanner.profile.words import SAFE_NAME
 
 _LONGEST = 100
 Loc = tuple[str | int, ...]
@@ -54,9 +55,12 @@ def in_words(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """pydantic's errors as problems, without its own words for paths; one per place."""
     found: dict[Loc, Problem] = {}
     for one in error.errors(include_url=False):
-        loc = tuple(step for step in one["loc"] if isinstance(step, int) or step.replace("_", "a").isidentifier())
+        is_unknown = one["type"] == "extra_forbidden"
+        way = one["loc"][:-1] if is_unknown else one["loc"]
+        loc: Loc = tuple(step for step in way if isinstance(step, int) or step.replace("_", "a").isidentifier())
+        loc += one["loc"][-1:] if is_unknown else ()
         loc += getattr(one.get("ctx", {}).get("error"), "at", ())
-        found.setdefault(loc, Problem(loc, _message(one, loc, model), one["type"] == "extra_forbidden"))
+        found.setdefault(loc, Problem(loc, _message(one, loc, model), is_unknown))
     return list(found.values())
 
 
@@ -64,17 +68,36 @@ def _message(one: Any, loc: Loc, model: type[BaseModel]) -> str:
     if one["type"] == "extra_forbidden":
         known = sorted(_fields_at(model, loc[:-1]))
         return f"unknown key {_shown(loc[-1])}{nearest(str(loc[-1]), known)}; allowed: {', '.join(known)}"
-    text = str(one["msg"]).removeprefix("Value error, ")
+    text = str(one["msg"])
+    if one["type"] == "value_error":
+        return text.removeprefix("Value error, ")
     if one["type"] in ("enum", "literal_error"):
         expected = str(one["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
         near = nearest(str(one["input"]), expected.split(", "))
         return f"{_shown(one['input'])} is not allowed{near}; allowed: {expected}"
+    if one["type"] in _WANTED:
+        return "is empty; leave it out for the default" if one["input"] is None else _WANTED[one["type"]]
     if one["type"] == "model_type":
         keys = ", ".join(sorted(_fields_at(model, loc)))
         return f"{_shown(one['input'])} is not allowed; a mapping is wanted, with keys such as: {keys}"
     if one["type"] == "string_pattern_mismatch" and loc and loc[-1] == "id":
         return f"{_shown(one['input'])} is no account id: 12 digits are wanted"
+    if one["type"] == "string_pattern_mismatch" and one["ctx"]["pattern"] == SAFE_NAME:
+        return f"{_shown(one['input'])} is no name: at most 64 letters, digits, '.', '_' and '-' are wanted"
     return text[:1].lower() + text[1:]
+
+
+# Instead of pydantic's words for them, which are about Python.
+_WANTED = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number is wanted"),
+    **dict.fromkeys(("float_parsing", "float_type"), "a number is wanted"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false is wanted"),
+    "string_type": "a text is wanted",
+    "list_type": "a list is wanted, such as [one, other]",
+    "dict_type": "a mapping is wanted, such as {Key: value}",
+    "too_short": "is empty; leave it out for the default",
+    "missing": "is missing",
+}
 
 
 def _fields_at(model: Any, loc: Loc) -> Iterable[str]:

@@ -49,7 +49,7 @@ def read(ref: str | Path | None) -> File:
     except YamlProblem as problem:
         raise ProfileError([f"{path}:{problem.line}:{problem.column}: {problem.message}"]) from None
     try:
-        doc, locate = load_marked(text)
+        doc, locate = load_marked(text, as_text=True)
     except YamlProblem as problem:
         place = problem.line, problem.column
         raise ProfileError([_shown(path, text.splitlines(), place, problem.message)]) from None

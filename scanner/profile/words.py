@@ -46,7 +46,7 @@ def tag_filters(value: Any) -> Any:
         value = [one for one in value.split(",") if one.strip()]
         value = {key.strip(): text.strip() or None for key, _, text in (one.partition("=") for one in value)}
     if isinstance(value, dict):
-        return [TagFilter((str(key),), _texts(values)) for key, values in value.items()]
+        return [TagFilter((str(key),), _texts(values, str(key))) for key, values in value.items()]
     if not isinstance(value, list):
         raise ValueError("a mapping {Key: value} or a list of {key:, values:} is wanted")
     return [one if isinstance(one, TagFilter) else _tag_entry(one) for one in value]
@@ -61,11 +61,15 @@ def _tag_entry(one: Any) -> TagFilter:
     return found
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    """Tag texts; what YAML made a number or boolean of is text again. None: any."""
+def _texts(value: Any, key: str = "") -> tuple[str, ...]:
+    """Tag texts; numbers and booleans, which code may give, are text too. None: any."""
     if value is None:
         return ()
-    values = value if isinstance(value, list) else [value]
+    values = value if isinstance(value, list | tuple) else [value]
+    for one in values:
+        if one is None or isinstance(one, dict | list):
+            what = f"{key}: " * bool(key) + ("null" if one is None else str(one))
+            raise ValueError(f"{what}: a text or a list of texts is wanted, or null alone for any value")
     return tuple(str(one).lower() if isinstance(one, bool) else str(one) for one in values)
 
 
