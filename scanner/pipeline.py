@@ -15,7 +15,7 @@ from scanner.aws.renewal import KeyDesk
 from scanner.aws.traces import Wanted, listen
 from scanner.begin import plan_of, shard_of
 from scanner.catalog import Catalog
-from scanner.errors import GapError, Interrupted, NoCredentialsError
+from scanner.errors import GapError, Interrupted, NoCredentialsError, ProfileError
 from scanner.executors import get as get_executor
 from scanner.finish import finish, now
 from scanner.model import Beat, Desk, Job, Lost, Note, Outcome, Shard, Unit
@@ -95,8 +95,9 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None, part: Part = ALL) ->
         raise NoCredentialsError(no_credentials_message(access, loaded))
     if earlier:
         refuse_lost_accounts(earlier, access)
+    planned = _planned(loaded, access, part)
     with means.new_folder(loaded) as folder:
-        units, endpoints = routed(plan(profile, catalog, access.reached, part.share), access.configurations, door)
+        units, endpoints = routed(planned, access.configurations, door)
         spec = means.work_spec(loaded, door, folder, hooks.wanted)
         run = Run(catalog, access, units, endpoints, Journal(folder))
         hooks.on_plan(units)
@@ -114,6 +115,17 @@ def scan(loaded: LoadedProfile, hooks: Hooks | None = None, part: Part = ALL) ->
     for line in ledgers.gate_lines(snapshot.manifest):
         hooks.on_note(Note("ERROR", line))
     return snapshot
+
+
+def _planned(loaded: LoadedProfile, access: Access, part: Part) -> tuple[Unit, ...]:
+    """The units of the scan. Raises ProfileError where filters leave nothing to ask: that would look like nothing."""
+    units = plan(loaded.profile, loaded.catalog, access.reached, part.share)
+    if not units and part.share is None:
+        left = left_out(loaded.profile, loaded.catalog, access.reached)
+        reasons = {one.message: one.resource_type for one in left if one.outcome is Outcome.SKIPPED}
+        if reasons:
+            raise ProfileError([f"nothing is left to ask: {kind}: {why}" for why, kind in sorted(reasons.items())])
+    return units
 
 
 def no_credentials_message(access: Access, loaded: LoadedProfile) -> str:

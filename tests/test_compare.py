@@ -42,7 +42,7 @@ def test_the_first_comparison_has_nothing_to_compare_with_and_the_second_says_wh
     bench.profile(server.url, **SMALL)
     first = scan(bench, "--compare", "--fail-on-change")
     assert first.returncode == 0
-    assert "not compared: test has no earlier snapshot with the same filters" in first.stderr
+    assert "not compared: test has no earlier snapshot of these accounts with the same filters" in first.stderr
     before = bench.snapshot().path
     assert not (before / "diff.json").exists()
     server.become(Fleet(items=2, per_type={"sqs:queue": 1, "ec2:volume": 3}))
@@ -131,13 +131,44 @@ def test_snapshots_of_other_filters_are_passed_over_or_refused_before_the_scan(b
     done = scan(bench, "--compare")
     assert done.returncode == 0
     assert "passed over 1 newer snapshot with other filters" in done.stderr
-    assert "not compared: test has no earlier snapshot with the same filters" in done.stderr
+    assert "not compared: test has no earlier snapshot of these accounts with the same filters" in done.stderr
     asked = server.calls.copy()
     refused = scan(bench, "--compare-with", whole)
     assert refused.returncode == 2
     said = f"--compare-with {whole}: tag filters were none and are Environment=Production"
     assert said in refused.stderr
     assert server.calls == asked
+
+
+def test_somebodys_narrow_scan_is_no_baseline_for_the_nightly_one(bench: Bench, fake: Start) -> None:
+    server = fake(Fleet(items=1))
+    bench.profile(server.url, regions=["eu-west-1"], services=["sqs", "sns"])
+    scan(bench)
+    nightly = bench.snapshot().path
+    scan(bench, "-s", "sqs")
+    scan(bench, "-r", "us-east-1")
+    done = scan(bench, "--compare", "--fail-on-change")
+    assert (done.returncode, changes(bench)) == (0, []), done.stderr
+    assert f"comparing with {Path('reports/test') / nightly.name}" in done.stderr
+    assert "passed over 2 newer snapshots of another selection" in done.stderr
+
+    # Where the profile has changed, none is alike: then the newest is it, and what it does not know is unknown.
+    newest = bench.snapshot().path
+    done = scan(bench, "--compare", "-s", "sqs,sns,kms")
+    assert f"comparing with {Path('reports/test') / newest.name}" in done.stderr
+    assert {kind for kind, *_ in changes(bench)} == {"unknown"}
+
+
+def test_a_snapshot_of_other_accounts_alone_is_no_baseline(bench: Bench, fake: Start) -> None:
+    server = fake(Fleet(items=1))
+    bench.profile(server.url, **SMALL)
+    scan(bench)
+    other = {"role_arn": "arn:aws:iam::444455556666:role/reader"}
+    bench.profile(server.url, accounts=[other], **SMALL)
+    done = scan(bench, "--compare", "--fail-on-change")
+    assert done.returncode == 0, done.stderr
+    assert "passed over 1 newer snapshot of other accounts" in done.stderr
+    assert "not compared: test has no earlier snapshot" in done.stderr
 
 
 def test_an_interrupted_snapshot_is_passed_over(bench: Bench, fake: Start) -> None:

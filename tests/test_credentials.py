@@ -14,6 +14,8 @@ from scanner.fakeaws import FakeAws, Fleet
 from scanner.model import Keys
 from tests.conftest import Bench, records
 
+Start = Callable[..., FakeAws]
+
 ROLE = """
 [default]
 aws_access_key_id = AKIA111122223333
@@ -54,6 +56,14 @@ def test_accounts_without_credentials_are_named_with_their_place_and_what_to_do(
         f"{profile}:4: 444455556666: no credentials were found; set AWS_PROFILE or AWS_ACCESS_KEY_ID, "
         "or give the account a `source_profile` to assume its role from"
     )
+
+
+@pytest.mark.parametrize("words", [["plan"], ["scan", "--dry-run"]])
+def test_a_plan_without_an_account_of_the_profile_is_not_whole(bench: Bench, fake: Start, words: list[str]) -> None:
+    done = bench.here(*words, bench.profile(fake().url, accounts=[{}, {"name": "one", "aws_profile": "gone"}]))
+    assert done.returncode == 3
+    assert "account one: credentials: the AWS configuration has no profile 'gone'; it has none" in done.stderr
+    assert "\naccounts\n  111122223333: " in f"\n{done.stdout}"
 
 
 def test_a_network_that_is_down_is_not_taken_for_bad_credentials(bench: Bench) -> None:

@@ -39,12 +39,27 @@ def test_only_resources_in_these_states_are_kept_whatever_the_case(bench: Bench,
 def test_a_type_without_a_state_is_not_asked_and_seen_as_skipped(bench: Bench, fake: Start) -> None:
     server = fake(Fleet(items=2))
     profile = bench.profile(server.url, **_ONE, services=["ec2:volume", "sqs", "iam:role"], filters={"state": ["x"]})
-    assert bench.here("scan", profile).returncode == 0
+    done = bench.here("scan", profile)
+    assert done.returncode == 0
     why = "filter state: the catalog knows no state of this type"
+    assert "COMPLETE: 1 of 1 cell answered, 2 not asked\n" in done.stderr
+    assert f"  not asked: iam:role, sqs:queue: {why}\n" in done.stderr
     assert _ledger(bench, "skipped") == [("iam:role", "list_roles", why), ("sqs:queue", "list_queues", why)]
     assert _services(server) == {"sts", "ec2"}
-    assert "`skipped`" in (bench.snapshot().path / "report.md").read_text()
+    report = (bench.snapshot().path / "report.md").read_text()
+    assert "| Cells answered | 1 of 1 (100 %) |\n| Cells not asked | 2 |\n" in report
+    assert f"| {why} | iam:role, sqs:queue | 2 |\n" in report
+    assert "\nNone were found, but not everything was asked: see above.\n" in report
     assert f"not asked, {why}\n  iam:role, sqs:queue\n" in bench.here("plan", profile).stdout
+
+
+def test_a_filter_that_leaves_nothing_to_ask_is_refused(bench: Bench, fake: Start) -> None:
+    server = fake(Fleet(items=2))
+    done = bench.here("scan", bench.profile(server.url, **_ONE, services=["sqs"]), "--state", "running")
+    said = "nothing is left to ask: sqs:queue: filter state: the catalog knows no state of this type\n"
+    assert (done.returncode, done.stdout, done.stderr.endswith(said)) == (2, "", True)
+    assert not (bench.folder / "reports").exists()
+    assert _services(server) == {"sts"}
 
 
 @pytest.mark.parametrize("collector", ["auto", "both"])

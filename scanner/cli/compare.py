@@ -72,7 +72,7 @@ class Comparison:
             baseline = self._given or _previous(snapshot, quiet=quiet) or self._kept
             if baseline is None:
                 name = snapshot.manifest["profile"]["name"]
-                _say(f"not compared: {name} has no earlier snapshot with the same filters")
+                _say(f"not compared: {name} has no earlier snapshot of these accounts with the same filters")
                 return code
             return self._compare(baseline, snapshot, quiet=quiet)
         finally:

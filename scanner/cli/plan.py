@@ -2,6 +2,8 @@
 
 It takes the options of `scan` that select. With --offline nothing is asked of AWS.
 
+Exit codes: 0; 2 for a bad profile or command line; 3 where an account cannot be entered, 4 where none can.
+
 \b
 Examples:
   aws-scanner plan prod
@@ -37,6 +39,12 @@ class Planned:
     reached: Sequence[Reached]
     units: tuple[Unit, ...]
     left_out: tuple[Cell, ...]
+    is_whole: bool = True  # every account that is to be scanned answered
+
+    @property
+    def exit_code(self) -> int:
+        """What `plan` and `scan --dry-run` exit with."""
+        return 0 if self.is_whole else 3
 
 
 @spread
@@ -49,7 +57,9 @@ def run(
     from scanner.cli.overrides import load
 
     loaded = load(profile, selection)
-    show(loaded, planned(loaded, offline=offline))
+    found = planned(loaded, offline=offline)
+    show(loaded, found)
+    raise typer.Exit(found.exit_code)
 
 
 def planned(loaded: LoadedProfile, *, offline: bool, share: Share | None = None) -> Planned:
@@ -62,7 +72,7 @@ def planned(loaded: LoadedProfile, *, offline: bool, share: Share | None = None)
     from scanner.plan import left_out, plan
 
     set_up_log("WARNING")
-    catalog = loaded.catalog
+    catalog, is_whole = loaded.catalog, True
     if offline:
         reached = offline_accounts(loaded.profile, catalog)
     else:
@@ -73,10 +83,11 @@ def planned(loaded: LoadedProfile, *, offline: bool, share: Share | None = None)
             raise NoCredentialsError(no_credentials_message(access, loaded))
         for line in access.lines:
             if line.outcome != "ok":
+                is_whole = is_whole and line.outcome == "skipped"
                 named = line.id or line.name or "of unknown id"
                 say(f"account {named}: {line.outcome}: {line.message}", err=True)
     left = left_out(loaded.profile, catalog, reached, share)
-    return Planned(reached, plan(loaded.profile, catalog, reached, share), tuple(left))
+    return Planned(reached, plan(loaded.profile, catalog, reached, share), tuple(left), is_whole)
 
 
 def show(loaded: LoadedProfile, found: Planned) -> None:

@@ -158,7 +158,7 @@ def _dry_run(loaded: LoadedProfile, talk: Console, part: Part) -> int:
     show_regions(talk, found.units)
     show_dry_run(talk, found.units, loaded.catalog)
     show(loaded, found)
-    return 0
+    return found.exit_code
 
 
 def _scan(loaded: LoadedProfile, talk: Console, part: Part, *, quiet: bool) -> Snapshot:

@@ -1,25 +1,44 @@
-"""What a new snapshot is compared with: the newest earlier one of its profile that was made with the same filters."""
+"""What a new snapshot is compared with: the newest earlier one of its profile that was asked for the same."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from scanner.diff.result import unlike_filters
 from scanner.diff.sources import Source, open_source
 from scanner.errors import SnapshotError
 from scanner.store.snapshots import MANIFEST, Snapshot, load_snapshot, scan_folders, started_second
 
+# Of these is a selection made; what the one has and the other has not is unknown in a diff.
+_WORDS = ("services", "regions", "collector", "all_services", "enrich")
+_LOOKS = 100
+
 
 def previous_of(snapshot: Snapshot) -> tuple[Source | None, Counter[str]]:
-    """The baseline beside a snapshot, or None; and why newer ones were passed over."""
+    """The baseline beside a snapshot, or None; and why newer ones were passed over.
+
+    Somebody's scan of one service between two nightly ones must not be what the second is compared with. Where nothing
+    was asked for the same (the profile has changed), the newest with the same filters is.
+    """
     passed: Counter[str] = Counter()
-    for folder in _earlier(snapshot.path):
+    second: tuple[Path, Counter[str]] | None = None
+    for folder in _earlier(snapshot.path)[:_LOOKS]:
         reason = _unfit(folder, snapshot)
-        if not reason:
+        if not reason and _asked(load_snapshot(folder)) == _asked(snapshot):
             return open_source(folder), passed
-        passed[reason] += 1
-    return None, passed
+        if not reason:
+            second = second or (folder, passed.copy())
+        passed[reason or "of another selection"] += 1
+    return (open_source(second[0]), second[1]) if second else (None, passed)
+
+
+def _asked(snapshot: Snapshot) -> list[Any]:
+    said = snapshot.manifest["selection"]
+    accounts = sorted((one["id"] or "", one["services"] or [], one["regions"] or []) for one in said["accounts"])
+    return [*(said.get(word) for word in _WORDS), accounts]
 
 
 def _earlier(own: Path) -> list[Path]:
@@ -40,4 +59,17 @@ def _unfit(folder: Path, snapshot: Snapshot) -> str:
         return "interrupted"
     if manifest.get("shard") != snapshot.manifest.get("shard"):
         return "of another part of the plan"
+    if _accounts(manifest).isdisjoint(_accounts(snapshot.manifest)):
+        return "of other accounts"
+    if _hosts(manifest) != _hosts(snapshot.manifest):
+        return "of another endpoint"
     return "with other filters" if unlike_filters(manifest["selection"], snapshot.manifest["selection"]) else ""
+
+
+def _accounts(manifest: Mapping[str, Any]) -> set[str]:
+    return {one["id"] for one in manifest["accounts"]}
+
+
+def _hosts(manifest: Mapping[str, Any]) -> set[str]:
+    """Who answered instead of AWS; a test server has another port each time."""
+    return {one["host"].partition(":")[0] for one in manifest.get("endpoints", ())}

@@ -20,6 +20,7 @@ from scanner.store.coverage import (
     account_label,
     counted,
     coverage_of,
+    type_label,
     unknown_by,
 )
 from scanner.store.snapshots import RECORDS, Snapshot
@@ -90,7 +91,8 @@ def _summary(manifest: Mapping[str, Any], coverage: Coverage) -> Iterator[str]:
             ("Resource types", f"{len(manifest['by_type']):,}"),
             ("Accounts scanned", f"{accounts - len(coverage.failures):,} of {accounts:,}"),
             ("Regions", f"{len(regions):,}"),
-            ("Cells answered", f"{coverage.answered:,} of {coverage.cells:,} ({coverage.percent})"),
+            ("Cells answered", f"{coverage.answered:,} of {coverage.asked:,} ({coverage.percent})"),
+            *([("Cells not asked", f"{coverage.unasked_cells:,}")] if coverage.unasked else []),
             ("Gaps", f"{coverage.gap_cells:,}"),
             ("Expected gaps", f"{coverage.expected_cells:,}"),
         ],
@@ -104,10 +106,22 @@ def _coverage(manifest: Mapping[str, Any], coverage: Coverage) -> Iterator[str]:
     yield from _gaps("Gaps", coverage.gaps, names, _remedies(coverage.gaps))
     yield from _gaps("Gaps that the profile expects", coverage.expected, names, ())
     yield from permission_sections(manifest.get("permissions", {}), names)
+    yield from _unasked(coverage)
     if coverage.answers:
         yield "\n### Answers\n"
         rows = [(f"`{outcome}`", f"{cells:,}", MEANINGS[outcome]) for outcome, cells in coverage.answers]
         yield from markdown_table(("Outcome", "Cells", "Meaning"), rows)
+
+
+def _unasked(coverage: Coverage) -> Iterator[str]:
+    if not coverage.unasked:
+        return
+    yield "\n### Not asked on purpose\n"
+    rows = [
+        (markdown_cell(one.reason, 240), markdown_cell(", ".join(map(type_label, one.types)), 2_000), f"{one.cells:,}")
+        for one in coverage.unasked
+    ]
+    yield from markdown_table(("Reason", "Types", "Cells"), rows)
 
 
 def _remedies(lines: Sequence[GapLine]) -> list[str]:
@@ -157,12 +171,9 @@ def _accounts(manifest: Mapping[str, Any], coverage: Coverage) -> Iterator[str]:
 
 def _counts(what: str, found: Mapping[str, int], unknown: Mapping[str, int]) -> Iterator[str]:
     names = sorted({*found, *unknown}, key=lambda name: (-found.get(name, 0), name))
-    rows = [(_axis_label(what, name), f"{found.get(name, 0):,}", f"{unknown.get(name, 0):,}") for name in names]
+    label = type_label if what == "Type" else str
+    rows = [(markdown_cell(label(name)), f"{found.get(name, 0):,}", f"{unknown.get(name, 0):,}") for name in names]
     yield from _counted_table(what, rows)
-
-
-def _axis_label(what: str, name: str) -> str:
-    return "any (tagging API)" if what == "Type" and name == "*" else markdown_cell(name)
 
 
 def _counted_table(what: str, rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -185,9 +196,9 @@ def _resources(snapshot: Snapshot, limit: int, coverage: Coverage) -> Iterator[s
     total = snapshot.manifest["totals"]["resources"]
     yield "\n## Resources\n"
     if not total:
-        yield (
-            "None were found." if coverage.complete else "None were found, but not everything was answered: see above."
-        )
+        what = "answered" if not coverage.complete else "asked"
+        all_known = coverage.complete and not coverage.unasked
+        yield "None were found." if all_known else f"None were found, but not everything was {what}: see above."
         return
     rows = _fitting(_collect(snapshot, _shares(snapshot.manifest["by_type"], limit)))
     shown = sum(len(some) for some in rows.values())

@@ -19,8 +19,8 @@ REMEDIES = {
     "`execution.service_workers`, or raise `retry.max_attempts`.",
     Outcome.TIMEOUT: "No whole answer came in time: check the network and proxies, or raise the deadline in `retry` "
     "that the code names.",
-    Outcome.CREDENTIALS: "The credentials were refused or ran out: renew them, or mend the role's trust policy and "
-    "`external_id`.",
+    Outcome.CREDENTIALS: "The account could not be entered, or its keys ran out on the way (then sign in again): the "
+    "message says why, and `aws-scanner whoami PROFILE` shows each step.",
     Outcome.TRUNCATED: "AWS did not give all pages or all keys asked for: scan again.",
     Outcome.MALFORMED: "What answered does not speak like AWS: check `endpoint_url`, proxies and captive portals.",
     Outcome.ERROR: "Code and message say why; scan again if AWS was at fault.",
@@ -72,6 +72,15 @@ class AccountFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Unasked:
+    """What was not asked on purpose, for one reason."""
+
+    reason: str
+    types: tuple[str, ...]
+    cells: int
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """A ledger summed up. `gaps` are surprises, `expected` are the gaps that the profile declares."""
 
@@ -82,6 +91,7 @@ class Coverage:
     expected: tuple[GapLine, ...]
     answers: tuple[tuple[Outcome, int], ...]
     failures: tuple[AccountFailure, ...]
+    unasked: tuple[Unasked, ...]
     interrupted: str | None
     part: str = ""  # "3/10": the snapshot is this part of a plan
     missing: tuple[str, ...] = ()  # parts of a plan that a merged snapshot has not
@@ -89,12 +99,22 @@ class Coverage:
     @property
     def answered(self) -> int:
         """Cells about which everything is known."""
-        return self.cells - self.gap_cells - self.expected_cells
+        return self.asked - self.gap_cells - self.expected_cells
+
+    @property
+    def asked(self) -> int:
+        """All cells but those left out on purpose, about which nothing is known either."""
+        return self.cells - self.unasked_cells
+
+    @property
+    def unasked_cells(self) -> int:
+        """Cells left out on purpose."""
+        return sum(one.cells for one in self.unasked)
 
     @property
     def percent(self) -> str:
         """The answered share, rounded down: 100 % is said only of all."""
-        tenths = self.answered * 1000 // self.cells if self.cells else 0
+        tenths = self.answered * 1000 // self.asked if self.asked else 0
         return f"{tenths // 10}.{tenths % 10} %" if tenths % 10 else f"{tenths // 10} %"
 
     @property
@@ -112,12 +132,18 @@ class Coverage:
     def verdict(self) -> str:
         """One sentence, most important word first."""
         part = f" of shard {self.part}" if self.part else ""
-        said = f"{self.answered:,} of {counted(self.cells, 'cell')}{part} answered"
-        expected = f", {counted(self.expected_cells, 'gap')} expected by the profile" if self.expected_cells else ""
+        said = f"{self.answered:,} of {counted(self.asked, 'cell')}{part} answered"
+        aside = f", {counted(self.expected_cells, 'gap')} expected by the profile" if self.expected_cells else ""
+        aside += f", {self.unasked_cells:,} not asked" if self.unasked else ""
         if not self.complete:
-            unknown = f"{self.gap_cells:,} of {counted(self.cells, 'cell')}{part} unknown"
-            return f"INCOMPLETE: {''.join(f'{one}; ' for one in self._reasons())}{unknown}{expected}"
-        return f"COMPLETE: {said}{expected}" if self.cells else f"NOTHING ASKED: the plan{part} has no cells"
+            unknown = f"{self.gap_cells:,} of {counted(self.asked, 'cell')}{part} unknown"
+            return f"INCOMPLETE: {''.join(f'{one}; ' for one in self._reasons())}{unknown}{aside}"
+        if self.asked:
+            return f"COMPLETE: {said}{aside}"
+        why = (
+            f"{counted(self.cells, 'cell')}{part} left out on purpose" if self.cells else f"the plan{part} has no cells"
+        )
+        return f"NOTHING ASKED: {why}"
 
     def _reasons(self) -> Iterator[str]:
         """Why more is unknown than the ledger has cells for."""
@@ -130,12 +156,13 @@ class Coverage:
 
 def coverage_of(manifest: Mapping[str, Any]) -> Coverage:
     """Sum up a manifest's ledger."""
-    gaps, expected = _Gaps(), _Gaps()
+    gaps, expected, unasked = _Gaps(), _Gaps(), _Aside()
     answers, cells = Counter[Outcome](), 0
     for cells, line in enumerate(manifest["ledger"], start=1):  # noqa: B007 - the last is their number
         if _is_unknown(line):
             (expected if line["expected"] else gaps).add(line)
         else:
+            unasked.add(line)
             answers[Outcome.OK if line["outcome"] in _ANSWERED else Outcome(line["outcome"])] += 1
     return Coverage(
         cells=cells,
@@ -145,6 +172,7 @@ def coverage_of(manifest: Mapping[str, Any]) -> Coverage:
         expected=expected.lines(),
         answers=tuple((outcome, answers[outcome]) for outcome in Outcome if answers[outcome]),
         failures=_failures(manifest["accounts"]),
+        unasked=unasked.lines(),
         interrupted=manifest.get("interrupted"),
         part=_part_of(manifest.get("shard")),
         missing=tuple(manifest.get("missing", ())),
@@ -166,6 +194,11 @@ def account_label(account: Mapping[str, Any]) -> str:
     """An account in words: "123456789012 (prod)"."""
     known = account["id"] or "of unknown id"
     return f"{known} ({account['name']})" if account["name"] else known
+
+
+def type_label(name: str) -> str:
+    """A resource type of the ledger in words."""
+    return "any (tagging API)" if name == "*" else name
 
 
 def counted(number: int, noun: str) -> str:
@@ -200,6 +233,24 @@ class _Gaps:
             for (outcome, account_id, resource_type, call, code, message), (regions, counts) in self.grouped.items()
         ]
         return tuple(sorted(found, key=lambda line: (severity.index(line.outcome), line)))
+
+
+@dataclass(slots=True)
+class _Aside:
+    """Cells that were not asked on purpose, by their reason."""
+
+    grouped: dict[str, tuple[set[str], list[int]]] = field(default_factory=dict)
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Take one cell, if it is such a one."""
+        if line["outcome"] == Outcome.SKIPPED:
+            types, count = self.grouped.setdefault(line["message"], (set(), [0]))
+            types.add(line["resource_type"])
+            count[0] += 1
+
+    def lines(self) -> tuple[Unasked, ...]:
+        """The groups, by reason."""
+        return tuple(Unasked(reason, tuple(sorted(types)), n) for reason, (types, (n,)) in sorted(self.grouped.items()))
 
 
 def _part_of(shard: Mapping[str, Any] | None) -> str:
