@@ -93,6 +93,9 @@ class TagFilter:
     keys: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{'|'.join(self.keys) or '*'}={'|'.join(self.values) or '*'}"
+
 
 Chosen = tuple[tuple[str, tuple[str, ...]], ...]  # the filters of a scan: name and words of each
 

@@ -568,3 +568,22 @@ def test_an_output_that_cannot_be_written_is_no_defect(bench: Bench, words: list
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(bench.command(*words), stdout=full, stderr=subprocess.PIPE, text=True, **asked)
     assert (done.returncode, done.stderr) == (2, "the output cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("words", [["whoami"], ["doctor"], ["regions", "--enabled"]])
+def test_an_aws_profile_can_be_named_where_a_remedy_says_so(bench: Bench, fake: Start, words: list[str]) -> None:
+    (bench.folder / "aws").write_text(
+        "[profile hub]\naws_access_key_id = AKIA111122223333\naws_secret_access_key = s\n"
+        "[profile role]\nrole_arn = arn:aws:iam::444455556666:role/reader\nsource_profile = hub\nregion = us-east-1\n"
+    )
+    there = {"AWS_CONFIG_FILE": str(bench.folder / "aws"), "AWS_ENDPOINT_URL": fake().url}
+    none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    done = bench.here(*words, "-p", "role", **there, **none)
+    assert (done.returncode, "444455556666" in done.stdout) == (0, True), done.stderr
+    wrong = bench.here(*words, "--profile", "rle", **there, **none)
+    assert wrong.returncode == 4
+    assert "the AWS configuration has no profile 'rle'" in wrong.stdout + wrong.stderr
+    assert "did you mean 'role'?; it has hub, role" in wrong.stdout + wrong.stderr
+    if words[0] == "regions":
+        ignored = bench.here("regions", "-p", "role", **there)
+        assert (ignored.returncode, "would be ignored" in ignored.stderr) == (2, True)

@@ -79,6 +79,25 @@ def test_all_problems_are_told_at_once_with_place_line_and_nearest_match(tmp_pat
         ("tags: {Backup: {values: [x]}}\n", "tags: Backup: {'values': ['x']}: a text or a list of texts is wanted"),
         ("tags: {Backup: [x, null]}\n", "tags: Backup: null: a text or a list of texts is wanted, or null alone"),
         ("tags: {Backup: [[x]]}\n", "tags: Backup: ['x']: a text or a list of texts is wanted"),
+        (
+            "expect: [{account: sandbox, outcome: denied}]\n",
+            "p.yaml:1:20: expect[0].account: 'sandbox' is no account id: 12 digits or a glob are wanted",
+        ),
+        ("expect: [{region: us-esat-1, outcome: denied}]\n", "expect[0].region: unknown region 'us-esat-1'; did you"),
+        (
+            "services: [cloudfront]\n",
+            "services[0]: the catalog has no resource types of 'cloudfront'; `aws-scanner types`",
+        ),
+        (
+            "services: ['rds:instance']\n",
+            "rds has no resource type 'rds:instance'; there are: rds:cluster, rds:cluster-sn",
+        ),
+        ("services: [EC2]\n", "unknown service 'EC2'; did you mean 'ec2'?"),
+        ("services: all\n", "unknown service 'all'; did you mean '*'?"),
+        ("services: s3 ec2\n", "unknown service 's3 ec2'; several are separated by commas"),
+        ("regions: all\n", "unknown region 'all'; did you mean 'enabled'?"),
+        ("regions: [US-EAST-1]\n", "unknown region 'US-EAST-1'; did you mean 'us-east-1'?"),
+        ("regions: [us-est-1]\n", "unknown region 'us-est-1'; did you mean 'us-west-1' or 'us-east-1'?"),
         ("retry: {max_attemps: 3}\n", "p.yaml:1:9: retry.max_attemps: unknown key"),
         ("regions: [us-east-1]\nregions: [us-east-2]\n", "2:1: duplicate key 'regions': it is already set in line 1"),
         ("accounts: [{id: 123}]\n", "'123' is no account id: 12 digits are wanted"),
@@ -168,6 +187,37 @@ def test_a_variable_with_too_few_underscores_is_not_ignored(
     monkeypatch.setenv(name, "7")
     said = refusal(tmp_path, "regions: [us-east-1]\n")
     assert said == f"environment: {name}: matches no setting; did you mean 'AWS_SCANNER__RETRY__MAX_ATTEMPTS'?"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("AWS_SCANNER_SERVICE", "did you mean 'AWS_SCANNER__SERVICES'?"),
+        ("aws_scanner_region", "did you mean 'AWS_SCANNER__REGIONS'?"),
+        ("AWS_SCANNER__TAGS__Team", "tags are given as a whole: AWS_SCANNER__TAGS=Environment=Production,Team=core"),
+        ("AWS_SCANNER__LIMITS__SERVICES__EC2__RATE", "did you mean 'AWS_SCANNER__LIMITS__SERVICES'?"),
+    ],
+)
+def test_a_variable_that_nearly_is_a_setting_is_not_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.setenv(name, "7")
+    monkeypatch.setenv("AWS_SCANNER_VERSION", "1.0")  # somebody's own
+    assert refusal(tmp_path, "regions: [us-east-1]\n") == f"environment: {name}: matches no setting; {said}"
+
+
+def test_variables_reach_the_limits_of_a_service_and_are_named_as_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SCANNER__LIMITS__SERVICES__EC2__RATE_PER_S", "5")
+    monkeypatch.setenv("aws_scanner__tags", "Environment=Production,Team")
+    loaded = load(tmp_path, "regions: [us-east-1]\n")
+    assert loaded.profile.limits.services["ec2"].rate_per_s == 5
+    assert [str(one) for one in loaded.profile.tags] == ["Environment=Production", "Team=*"]
+    assert loaded.origins["limits.services"] == "environment AWS_SCANNER__LIMITS__SERVICES__EC2__RATE_PER_S"
+    assert loaded.origins["tags"] == "environment aws_scanner__tags"
+    monkeypatch.setenv("aws_scanner__regions", "us-east-9")
+    assert "environment: aws_scanner__regions: unknown region 'us-east-9'" in refusal(tmp_path, "services: [sqs]\n")
 
 
 def test_an_endpoint_of_the_environment_that_is_no_url_is_refused_without_showing_it(

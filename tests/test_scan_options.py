@@ -174,8 +174,8 @@ def test_the_plan_takes_the_same_options_and_names_the_command_line_as_their_ori
     for line in (
         "  regions = ['us-east-1']  [command line]",
         "  services = ['ec2:volume']  [command line]",
-        "  tags = 1 of them  [command line]",
-        "  accounts = 1 of them  [command line]",
+        "  tags = Team=*  [command line]",
+        "  accounts = AWS profile production  [command line]",
         "  execution.max_workers = 3  [command line]",
         "  cache.enabled = False  [command line]",
         "  enrich = all  [default]",

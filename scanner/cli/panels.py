@@ -48,7 +48,7 @@ def configuration(loaded: LoadedProfile, target: Target) -> Iterator[Row]:
     yield "profile", f"{profile.name} ({loaded.path})" if loaded.path else "none: defaults and command line"
     yield from _endpoints(loaded)
     for account in profile.accounts[:_ACCOUNTS]:
-        yield "account", _login(account)
+        yield "account", login(account)
     if len(profile.accounts) > _ACCOUNTS:
         yield "accounts", f"{len(profile.accounts) - _ACCOUNTS} more"
     yield "regions", "all that are enabled" if profile.regions == ["enabled"] else ", ".join(profile.regions)
@@ -109,7 +109,8 @@ def calls_at_least(units: Iterable[Unit], catalog: Catalog) -> int:
     return calls
 
 
-def _login(account: AccountSpec) -> str:
+def login(account: AccountSpec) -> str:
+    """How an account is reached, in words."""
     named = " ".join(filter(None, [account.id, f"({account.name})" if account.name else None]))
     how = "ambient credentials"
     if account.aws_profile:

@@ -13,7 +13,7 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scanner.catalog.spec import ResourceType
     from scanner.model import Cell, Unit
     from scanner.plan import Reached
-    from scanner.profile import LoadedProfile
+    from scanner.profile import AccountSpec, LoadedProfile
     from scanner.share import Share
 
 
@@ -161,7 +161,20 @@ def _settings(origins: Mapping[str, str], profile: Any) -> None:
         value: Any = profile
         for step in path.split("."):
             value = getattr(value, step)
-        shown = f"{len(value)} of them" if path in ("accounts", "expect", "tags") else value
-        if path == "limits.services":
-            shown = ", ".join(f"{name}: {one}" for name, one in value.items()) or "as AWS documents"
-        say(f"  {path} = {printable(str(shown))}  [{origin}]")
+        say(f"  {path} = {printable(str(_SHOWN.get(path, str)(value)))}  [{origin}]")
+
+
+def _accounts_in_words(accounts: Sequence[AccountSpec]) -> str:
+    from scanner.cli.panels import login
+
+    more = [f"{len(accounts) - _LISTED} more"] if len(accounts) > _LISTED else []
+    return "; ".join([*map(login, accounts[:_LISTED]), *more])
+
+
+_LISTED = 10
+_SHOWN: Mapping[str, Callable[[Any], str]] = {
+    "accounts": _accounts_in_words,
+    "tags": lambda filters: " and ".join(map(str, filters)) or "none",
+    "expect": lambda lines: "; ".join(map(str, lines)) or "nothing",
+    "limits.services": lambda said: ", ".join(f"{name}: {one}" for name, one in said.items()) or "as AWS documents",
+}

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scanner.cli.options import AWS_PROFILE
 from scanner.cli.voice import say
 from scanner.cli.whoami import PROFILE
 
@@ -23,13 +24,17 @@ Row = dict[str, Any]
 
 def run(
     profile: PROFILE = None,
+    aws_profile: AWS_PROFILE = None,
     enabled: Annotated[bool, typer.Option("--enabled", help="Ask each account which are enabled.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
     """Entry of `aws-scanner regions`."""
+    from scanner.errors import ProfileError
     from scanner.formats.text import printable
 
-    rows, code = _enabled(profile) if enabled else (_of_profile(profile) if profile else _known(), 0)
+    if aws_profile is not None and not enabled:
+        raise ProfileError(["command line: --profile: would be ignored: nothing is asked of AWS without --enabled"])
+    rows, code = _enabled(profile, aws_profile) if enabled else (_of_profile(profile) if profile else _known(), 0)
     if json:
         import orjson
 
@@ -76,11 +81,11 @@ def _word(is_named: bool) -> str:
     return "named" if is_named else "matched"
 
 
-def _enabled(profile: str | None) -> tuple[list[Row], int]:
+def _enabled(profile: str | None, aws_profile: str | None) -> tuple[list[Row], int]:
     from scanner.cli.whoami import exit_code, label, regions_text, standings_of
     from scanner.formats.text import printable
 
-    standings = standings_of(profile)
+    standings = standings_of(profile, aws_profile)
     rows = []
     for one in standings:
         if not one.usable:

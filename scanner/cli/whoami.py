@@ -5,7 +5,7 @@ service, in one region, and names the IAM actions that are denied.
 
 Exit code 0: all accounts are usable; 3: some are not, or a probe was denied; 4: none is.
 
-Examples: aws-scanner whoami; aws-scanner whoami prod --probe; aws-scanner whoami prod --json
+Examples: aws-scanner whoami; aws-scanner whoami -p production; aws-scanner whoami prod --probe
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scanner.cli import words
+from scanner.cli.options import AWS_PROFILE, Selection
 from scanner.cli.voice import say
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ PROFILE = Annotated[
 
 def run(
     profile: PROFILE = None,
+    aws_profile: AWS_PROFILE = None,
     probe: Annotated[bool, typer.Option("--probe", help="One cheap list call for each selected service.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Entry of `aws-scanner whoami`."""
-    standings = standings_of(profile, probe=probe)
+    standings = standings_of(profile, aws_profile, probe=probe)
     if json:
         import orjson
 
@@ -51,13 +53,13 @@ def run(
     raise typer.Exit(exit_code(standings, denials_count=probe))
 
 
-def standings_of(profile: str | None, *, probe: bool = False) -> tuple[Standing, ...]:
+def standings_of(profile: str | None, aws_profile: str | None, *, probe: bool = False) -> tuple[Standing, ...]:
     """Who we are in each account of a profile."""
+    from scanner.cli.overrides import load
     from scanner.means import door_settings
-    from scanner.profile import load_profile
     from scanner.whoami import whoami
 
-    loaded = load_profile(profile)
+    loaded = load(profile, Selection(aws_profile=aws_profile))
     return whoami(loaded.profile, door_settings(loaded), loaded.catalog, probe=probe)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from scanner.aws.outcomes import without_userinfo
 from scanner.catalog import load_catalog
@@ -11,20 +11,20 @@ from scanner.doctor import machine
 from scanner.doctor.checks import Check
 from scanner.doctor.network import credentials, network
 from scanner.errors import ProfileError
-from scanner.profile import LoadedProfile, load_profile
+from scanner.profile import LoadedProfile
 
 _EXTERNAL_ID = re.compile(r"(external_id['\"]?\s*:\s*)[^\s,}]+")
 
 
-def examine(ref: str | None, *, offline: bool) -> Iterator[Check]:
-    """Every check for a profile, as each is done. Raises nothing: what goes wrong is a check that failed."""
+def examine(load: Callable[[], LoadedProfile], *, offline: bool) -> Iterator[Check]:
+    """Every check for the profile that `load` gives, as each is done; what goes wrong, there too, is a failed check."""
     yield from machine.versions()
     yield from (catalog := machine.catalog())
     if any(one.status == "fail" for one in catalog):
         return
     yield from machine.environment()
     try:
-        loaded = load_profile(ref)
+        loaded = load()
     except ProfileError as error:
         todo = "mend it; docs/profile.md has every key, `init` writes a new one"
         yield from (Check("profile", "fail", _harmless(problem), todo) for problem in error.problems)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from scanner.catalog import Catalog, load_catalog
 from scanner.errors import ProfileError
 from scanner.profile.environment import ENV_PREFIX, layered
 from scanner.profile.flags import Flags, for_all_accounts
-from scanner.profile.model import Profile, ProfileFields
+from scanner.profile.model import Profile, ProfileFields, ServiceLimit
 from scanner.profile.problems import Problem, in_words, nearest, unknown_words
 from scanner.profile.source import File, read
 from scanner.profile.words import Folders
@@ -149,15 +150,37 @@ def _without_number(problem: Problem) -> Problem:
 
 
 def _unknown_variables() -> list[str]:
-    known = {name.upper(): name for name in _variables()}
-    # With too few underscores it would be nobody's variable.
+    known = {name.upper() for name in _variables()}
+    # With too few underscores, or a letter less, it would be nobody's variable.
     meant = {name.replace("__", "_"): name for name in known}
-    return [
-        f"environment: {name}: matches no setting{nearest(meant.get(plain, name), known)}"
-        for name in sorted(os.environ)
-        if (plain := name.upper().replace("__", "_")) in meant or name.upper().startswith(ENV_PREFIX)
-        if name.upper() not in known
-    ]
+    found = []
+    for name in sorted(os.environ):
+        upper = name.upper()
+        if not upper.startswith(_OURS) or upper in (*known, *_OPTIONS) or _OF_A_SERVICE.fullmatch(upper):
+            continue
+        near = difflib.get_close_matches(upper.replace("__", "_")[:_LONGEST], meant, 1, _ALIKE)
+        hint = f"; did you mean {meant[near[0]]!r}?" if near else nearest(name, known)
+        if upper.startswith(f"{ENV_PREFIX}TAGS__"):
+            hint = f"; tags are given as a whole: {ENV_PREFIX}TAGS=Environment=Production,Team=core"
+        if near or upper.startswith(ENV_PREFIX):
+            found.append(f"environment: {name}: matches no setting{hint}")
+    return found
+
+
+_OURS = ENV_PREFIX.removesuffix("_")
+_OPTIONS = (f"{_OURS}DEBUG",)  # variables of options, which Typer reads
+_OF_A_SERVICE = re.compile(
+    rf"{ENV_PREFIX}LIMITS__SERVICES__[A-Z0-9_-]+__(?:{'|'.join(ServiceLimit.model_fields)})", re.I
+)
+_ALIKE = 0.9
+_LONGEST = 100
+
+
+def _variable(path: Sequence[str], *, below: bool = False) -> str | None:
+    """The variable of the environment that says a setting, in any case; `below`: or a key of it."""
+    wanted = ENV_PREFIX + "__".join(path).upper()
+    found = [one for one in os.environ if one.upper() == wanted]
+    return next(iter(found or [one for one in os.environ if below and one.upper().startswith(f"{wanted}__")]), None)
 
 
 def _endpoint_variables() -> list[str]:
@@ -185,8 +208,8 @@ def _blame(problem: Problem, overrides: Mapping[str, Any], flags: Flags) -> str:
     for depth in range(len(words), 0, -1):
         if _reaches(overrides, words[:depth]):
             return f"{flags.layer}: {flags.name_of(words) or problem.path}: {problem.message}"
-        variable = ENV_PREFIX + "__".join(words[:depth]).upper()
-        if variable in os.environ:
+        variable = _variable(words[:depth], below=depth == len(words))
+        if variable:
             return f"environment: {variable}: {problem.message}"
     return f"{problem.path}: {problem.message}"
 
@@ -201,12 +224,11 @@ def _reaches(value: Any, path: list[str]) -> bool:
 
 def _origins(profile: Profile, file: File, overrides: Mapping[str, Any], layer: str) -> Iterator[tuple[str, str]]:
     for path in _leaves(profile):
-        variable = ENV_PREFIX + "__".join(path).upper()
-        whole = ENV_PREFIX + path[0].upper()
+        variable, whole = _variable(path, below=True), _variable(path[:1])
         if _reaches(overrides, path):
             yield ".".join(path), layer
-        elif variable in os.environ or whole in os.environ:
-            yield ".".join(path), f"environment {variable if variable in os.environ else whole}"
+        elif variable or whole:
+            yield ".".join(path), f"environment {variable or whole}"
         elif _reaches(file.doc, path):
             yield ".".join(path), file.place(tuple(path)).rsplit(":", 1)[0]
         else:

@@ -27,6 +27,10 @@ class Expectation(Strict):
     outcome: Outcome
     """The outcome, as in the ledger: denied, region_disabled ..."""
 
+    def __str__(self) -> str:
+        said = {"account": self.account, "region": self.region, "service": self.service}
+        return " ".join([self.outcome, *(f"{name} {word}" for name, word in said.items() if word != "*")])
+
     def matches(self, cell: Cell) -> bool:
         """Whether a cell ended as expected."""
         return (

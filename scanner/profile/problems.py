@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -15,9 +16,11 @@ from scanner.catalog import Catalog
 from scanner.errors import ProfileError
 from scanner.filters import blindness
 from scanner.formats.text import shortened
+from scanner.model import GLOBAL
 from scanner.profile.words import SAFE_NAME
 
 _LONGEST = 100
+_ALIKE = 0.8
 Loc = tuple[str | int, ...]
 
 
@@ -40,10 +43,19 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """The tail of a message: the nearest known word."""
     if len(word) > _LONGEST:
         return ""  # the search would take minutes, and finds nothing
-    found = difflib.get_close_matches(word, list(known), 3, 0.6)
+    known = list(known)
+    same = [one for one in known if one.lower() == word.lower()]
+    found = same or difflib.get_close_matches(word, known, 3, 0.6) or difflib.get_close_matches(word.lower(), known)
     # Two letters swapped are the commonest slip: us-esat-1 is us-east-1, not us-west-1.
     swapped = [one for one in found if sorted(one) == sorted(word)]
-    return f"; did you mean {(swapped or found)[0]!r}?" if found else ""
+    best = (swapped or found)[:1] if same or swapped else _as_near(word, found)
+    return f"; did you mean {' or '.join(map(repr, best))}?" if best else ""
+
+
+def _as_near(word: str, found: list[str]) -> list[str]:
+    """The first of the nearest words, and with it the second if that is as near: us-est-1 may be east or west."""
+    scores = [difflib.SequenceMatcher(None, word, one).ratio() for one in found[:2]]
+    return found[: scores.count(max(scores))] if scores else []
 
 
 def _shown(value: object) -> str:
@@ -128,8 +140,7 @@ def _unknown(profile: Any, catalog: Catalog) -> Iterator[Problem]:
         yield from _regions(("accounts", at, "regions"), account.regions or [], catalog)
         yield from _selection(("accounts", at, "services"), account.services or [], catalog)
     for at, one in enumerate(profile.expect):
-        if one.service not in ("*", "sts", "resourcegroupstaggingapi"):
-            yield from _services(("expect", at, "service"), [one.service], catalog, indexed=False)
+        yield from _expected(("expect", at), one, catalog)
     yield from _limited(profile.limits.services, catalog)
     for at, word in enumerate(profile.reports.formats):
         yield from _chosen(("reports", "formats", at), "format", word, formats)
@@ -141,6 +152,16 @@ def _unknown(profile: Any, catalog: Catalog) -> Iterator[Problem]:
     blind = blindness(profile.chosen_filters, None)
     if blind and profile.collector == "tagging":
         yield Problem(("collector",), f"'tagging' cannot be filtered so: {blind}; allowed here: auto, services, both")
+
+
+def _expected(loc: Loc, one: Any, catalog: Catalog) -> Iterator[Problem]:
+    """Words of an expectation that no cell has: it would never hold."""
+    if one.service not in ("*", "sts", "resourcegroupstaggingapi"):
+        yield from _services((*loc, "service"), [one.service], catalog, indexed=False)
+    if one.region != GLOBAL:
+        yield from (replace(problem, loc=(*loc, "region")) for problem in _regions(loc, [one.region], catalog))
+    if not set("*?[") & set(one.account) and not re.fullmatch("[0-9]{12}", one.account):
+        yield Problem((*loc, "account"), f"{_shown(one.account)} is no account id: 12 digits or a glob are wanted")
 
 
 def _limited(names: Iterable[str], catalog: Catalog) -> Iterator[Problem]:
@@ -172,7 +193,7 @@ def _regions(loc: Loc, words: list[str], catalog: Catalog) -> Iterator[Problem]:
             continue
         if len(bare) > _LONGEST or not any(fnmatchcase(region, bare) for region in known):
             what = "glob matches no region" if set("*?[") & set(bare) else "unknown region"
-            yield Problem((*loc, at), f"{what} {_shown(bare)}{nearest(bare, known)}")
+            yield Problem((*loc, at), f"{what} {_shown(bare)}{_meant(bare, [*known, 'enabled'], 'enabled')}")
 
 
 def _selection(loc: Loc, words: list[str], catalog: Catalog) -> Iterator[Problem]:
@@ -186,5 +207,28 @@ def _services(loc: Loc, words: list[str], catalog: Catalog, *, indexed: bool = T
     for at, word in enumerate(words):
         bare = word.removeprefix("!")
         if len(bare) > _LONGEST or not catalog.find(bare):
-            what = "glob matches no service or type" if set("*?[") & set(bare) else "unknown service"
-            yield Problem((*loc, at) if indexed else loc, f"{what} {_shown(bare)}{nearest(bare, catalog.names())}")
+            yield Problem((*loc, at) if indexed else loc, _unknown_service(bare, catalog))
+
+
+def _unknown_service(word: str, catalog: Catalog) -> str:
+    if set("*?[") & set(word):
+        return f"glob matches no service or type {_shown(word)}"
+    service, colon, _ = word.lower().partition(":")
+    if colon and (kinds := catalog.find(service)):
+        known = [f"{kind.service}:{kind.kind}" for kind in kinds]
+        near = difflib.get_close_matches(word.lower(), known, 1, _ALIKE)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
+        return f"{service} has no resource type {_shown(word)}{hint}"
+    from scanner.catalog.models import service_names  # imports botocore, which nothing but this needs so early
+
+    if service in service_names() and not catalog.find(service):
+        remedy = "`aws-scanner types` lists what it has, and --all-services finds the tagged resources of every service"
+        return f"the catalog has no resource types of {service!r}; {remedy}"
+    return f"unknown service {_shown(word)}{_meant(word, catalog.names(), '*')}"
+
+
+def _meant(word: str, known: Iterable[str], everything: str) -> str:
+    """The tail of a message: the nearest known word, or what people mean by `all`, or by words without commas."""
+    if word.lower() == "all":
+        return f"; did you mean {everything!r}?"
+    return "; several are separated by commas" if " " in word.strip() else nearest(word, known)
