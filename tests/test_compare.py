@@ -224,6 +224,7 @@ def test_an_answer_from_the_cache_that_is_older_than_the_baseline_takes_nothing_
         (("--compare-with", "nowhere.json"), "nowhere.json: no such file or folder"),
         (("--compare-with", "test.yaml"), "is neither a snapshot nor a file of records (.json, .jsonl, .jsonl.zst)"),
         (("--refresh", "--compare"), "--refresh compares each pass with the last; it goes without --compare"),
+        (("-i", "10"), "command line: --refresh-interval: would be ignored: it goes with --refresh"),
         (("--refresh", "-i", "4"), "'--refresh-interval' / '-i': 4 is not allowed; 5 to 300 seconds are"),
         (("--refresh-interval", "301"), "301 is not allowed; 5 to 300 seconds are"),
     ],

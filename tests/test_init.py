@@ -107,6 +107,7 @@ def test_output_says_where_and_the_schema_lies_beside_it(bench: Bench) -> None:
         (["../../etc/cron"], "'../../etc/cron': a name of letters"),
         (["a/b"], "'a/b': a name of letters"),
         (["-o", "x.txt"], "--output x.txt: a name of letters"),
+        (["x10.yaml"], "init: 'x10.yaml' is a file; a name is wanted, such as 'x10', or --output x10.yaml"),
         (["p", "--account", "123"], "accounts[0].id: '123' is no account id: 12 digits are wanted"),
         (["p", "--role-arn", "arn:aws:iam::1:role/x"], "accounts[0].role_arn"),
         (["p", "--account", "444455556666", "--role-arn", ROLE], "id is 444455556666, but role_arn is of account 1111"),

@@ -92,6 +92,10 @@ def _place(name: str, output: Path | None, *, force: bool) -> Path:
     from scanner.errors import ProfileError
     from scanner.profile.source import CONFIG_DIR
 
+    if name.endswith((".yaml", ".yml")) and not output:
+        raise ProfileError(
+            [f"init: {name!r} is a file; a name is wanted, such as {Path(name).stem!r}, or --output {name}"]
+        )
     path = output or CONFIG_DIR / f"{name}.yaml"
     if not words.is_name(path.stem if output else name) or path.suffix not in (".yaml", ".yml"):
         what = f"--output {path}" if output else f"{name!r}"

@@ -24,16 +24,20 @@ REFRESH = Annotated[bool, typer.Option("--refresh", help="Scan again and again; 
 INTERVAL_S, SHORTEST_S, LONGEST_S = 10, 5, 300
 
 
-def _in_range(interval_s: int) -> int:
-    if not SHORTEST_S <= interval_s <= LONGEST_S:
+def _in_range(interval_s: int | None) -> int | None:
+    if interval_s is not None and not SHORTEST_S <= interval_s <= LONGEST_S:
         raise typer.BadParameter(f"{interval_s} is not allowed; {SHORTEST_S} to {LONGEST_S} seconds are")
     return interval_s
 
 
 REFRESH_INTERVAL = Annotated[
-    int,
+    int | None,
     typer.Option(
-        "--refresh-interval", "-i", metavar="SECONDS", callback=_in_range, help="Pause between two passes, 5 to 300."
+        "--refresh-interval",
+        "-i",
+        metavar="SECONDS",
+        callback=_in_range,
+        help=f"With --refresh: the pause between two passes, 5 to 300.  [default: {INTERVAL_S}]",
     ),
 ]
 
@@ -43,7 +47,7 @@ class Refreshing:
     """The options of scanning again and again."""
 
     refresh: REFRESH = False
-    refresh_interval: REFRESH_INTERVAL = INTERVAL_S
+    refresh_interval: REFRESH_INTERVAL = None
 
 
 _KEPT = 2  # passes on disk: the last and the one it was compared with

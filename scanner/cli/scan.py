@@ -77,10 +77,14 @@ def run(  # noqa: PLR0913 - groups of options, spread into one option each
 ) -> None:
     """Entry of `aws-scanner scan`."""
     asked = Asked(profile, selection, delivery, comparing, extent, dry_run, quiet)
-    if refreshing.refresh and not dry_run:
-        from scanner.cli.refresh import refresh_and_show
+    if refreshing.refresh_interval and not refreshing.refresh:
+        from scanner.errors import ProfileError
 
-        raise typer.Exit(refresh_and_show(asked, refreshing.refresh_interval))
+        raise ProfileError(["command line: --refresh-interval: would be ignored: it goes with --refresh"])
+    if refreshing.refresh and not dry_run:
+        from scanner.cli.refresh import INTERVAL_S, refresh_and_show
+
+        raise typer.Exit(refresh_and_show(asked, refreshing.refresh_interval or INTERVAL_S))
     raise typer.Exit(scan_and_show(asked))
 
 
