@@ -83,6 +83,10 @@ def test_all_problems_are_told_at_once_with_place_line_and_nearest_match(tmp_pat
             "expect: [{account: sandbox, outcome: denied}]\n",
             "p.yaml:1:20: expect[0].account: 'sandbox' is no account id: 12 digits or a glob are wanted",
         ),
+        (
+            "accounts: [{name: sandbox, id: 111122223333}]\nexpect: [{account: sandbox, outcome: denied}]\n",
+            "p.yaml:2:20: expect[0].account: 'sandbox' is no account id: 12 digits or a glob are wanted",
+        ),
         ("expect: [{region: us-esat-1, outcome: denied}]\n", "expect[0].region: unknown region 'us-esat-1'; did you"),
         (
             "services: [cloudfront]\n",
@@ -363,3 +367,11 @@ def test_a_problem_of_the_command_line_is_told_under_the_name_of_its_option(tmp_
         "command line: --service: unknown service 's33'; did you mean 's3'?",
         "command line: enrich[0]: unknown service 's34'; did you mean 's3'?",
     ]
+
+
+def test_an_account_of_unknown_id_is_expected_by_its_name(tmp_path: Path) -> None:
+    text = (
+        "accounts: [{name: sandbox, aws_profile: x}]\nexpect: [{account: %s, region: global, outcome: credentials}]\n"
+    )
+    for word in ("sandbox", "unknown", "'1111*'", "'111122223333'"):
+        assert load(tmp_path, text % word).profile.expect[0].account == word.strip("'")

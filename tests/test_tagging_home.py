@@ -47,6 +47,9 @@ def test_global_resources_are_found_once_with_and_without_their_home_region(
     assert {one["region"] for one in found if one["resource_arn"] in _GLOBAL} == {"global"}
     assert {one["region"] for one in found} == {*regions, "global"}
     assert set(_asked(server)) == {"eu-west-1", "us-east-1"}
+    report = (bench.snapshot().path / "report.md").read_text()
+    notice = "\n**Without details:** what the tagging API found has ARN and tags, but no state, date or configuration; "
+    assert (notice in report) == (collector != "both")
 
 
 def test_the_home_region_is_asked_for_global_resources_alone(bench: Bench, fake: Start) -> None:

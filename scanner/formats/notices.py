@@ -37,6 +37,9 @@ def _left_out(selection: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         selection.get("collector") == "auto" and selection.get("all_services")
     ):
         yield "Tagged only", "the tagging API tells of resources that have, or had, tags; --collector both finds all"
+    if "*" in selection.get("types", {}) and selection.get("collector") != "both":
+        what = "what the tagging API found has ARN and tags, but no state, date or configuration"
+        yield "Without details", f"{what}; --collector both reads those too"
 
 
 def _tag(one: Mapping[str, Any]) -> str:

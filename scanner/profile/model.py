@@ -19,7 +19,7 @@ class Expectation(Strict):
     """An outcome that is no surprise: shown in reports, but not counted as incomplete. Omitted: any."""
 
     account: str = "*"
-    """Account id; globs."""
+    """Account id; the name of an account whose id nobody knows; globs."""
     region: str = "*"
     """Region; globs."""
     service: str = "*"

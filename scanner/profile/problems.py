@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -139,8 +139,10 @@ def _unknown(profile: Any, catalog: Catalog) -> Iterator[Problem]:
     for at, account in enumerate(profile.accounts):
         yield from _regions(("accounts", at, "regions"), account.regions or [], catalog)
         yield from _selection(("accounts", at, "services"), account.services or [], catalog)
+    # Where nobody knows its id, an account that cannot be entered is in the ledger by its name.
+    nameless = {"unknown", *(account.name for account in profile.accounts if not account.known_id)}
     for at, one in enumerate(profile.expect):
-        yield from _expected(("expect", at), one, catalog)
+        yield from _expected(("expect", at), one, catalog, nameless)
     yield from _limited(profile.limits.services, catalog)
     for at, word in enumerate(profile.reports.formats):
         yield from _chosen(("reports", "formats", at), "format", word, formats)
@@ -154,13 +156,13 @@ def _unknown(profile: Any, catalog: Catalog) -> Iterator[Problem]:
         yield Problem(("collector",), f"'tagging' cannot be filtered so: {blind}; allowed here: auto, services, both")
 
 
-def _expected(loc: Loc, one: Any, catalog: Catalog) -> Iterator[Problem]:
+def _expected(loc: Loc, one: Any, catalog: Catalog, nameless: Collection[str | None]) -> Iterator[Problem]:
     """Words of an expectation that no cell has: it would never hold."""
     if one.service not in ("*", "sts", "resourcegroupstaggingapi"):
         yield from _services((*loc, "service"), [one.service], catalog, indexed=False)
     if one.region != GLOBAL:
         yield from (replace(problem, loc=(*loc, "region")) for problem in _regions(loc, [one.region], catalog))
-    if not set("*?[") & set(one.account) and not re.fullmatch("[0-9]{12}", one.account):
+    if not set("*?[") & set(one.account) and one.account not in nameless and not re.fullmatch("[0-9]{12}", one.account):
         yield Problem((*loc, "account"), f"{_shown(one.account)} is no account id: 12 digits or a glob are wanted")
 
 
