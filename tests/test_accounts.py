@@ -230,8 +230,13 @@ def test_the_policy_of_an_organization_has_what_lists_it(bench: Bench, fake: Sta
     words = {**ORGANIZATION, "include_ous": ["Workloads"], "tags": {"stage": "prod"}}
     server = start(fake)
     profile = bench.profile(server.url, accounts={"organization": words}, services=["sqs:queue"], regions=["enabled"])
-    policy = orjson.loads(bench.here("iam-policy", profile).stdout)
-    actions = policy["Statement"][0]["Action"]
+
+    def actions_of(*words: str) -> list[str]:
+        done = bench.here("iam-policy", profile, *words)
+        assert ("needs only: --for members" in done.stderr) == (not words)
+        return list(orjson.loads(done.stdout)["Statement"][0]["Action"])
+
+    actions = actions_of()
     assert [one for one in actions if not one.startswith("sqs:")] == [
         "account:ListRegions",
         "ec2:DescribeRegions",
@@ -240,6 +245,13 @@ def test_the_policy_of_an_organization_has_what_lists_it(bench: Bench, fake: Sta
         "organizations:ListRoots",
         "organizations:ListTagsForResource",
     ]
+    members, listing = actions_of("--for", "members"), actions_of("--for", "listing")
+    assert sorted(members + listing) == actions
+    assert {one.split(":")[0] for one in listing} == {"organizations"}
+    assert "organizations" not in {one.split(":")[0] for one in members}
+    wrong = bench.here("iam-policy", profile, "--for", "member")
+    assert "--for: unknown 'member'; did you mean 'members'?; there are: members, listing" in wrong.stderr
+    assert "would be ignored" in bench.here("iam-policy", "--for", "members").stderr
     offline = bench.here("plan", profile, "--offline").stdout
     assert "accounts-of-organization-1 (each account of the organization)" in offline
     assert server.calls == {}
