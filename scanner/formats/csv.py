@@ -27,6 +27,8 @@ COLUMNS = (
     "created_at",
     "ownership",
     "tags",
+    "service",
+    "cfn_type",
 )
 
 
