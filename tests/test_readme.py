@@ -13,6 +13,7 @@ import orjson
 import pytest
 import yaml
 
+from scanner.catalog import load_catalog
 from scanner.fakeaws import FakeAws, Fleet, Rule
 from scanner.store.snapshots import Snapshot, load_snapshot
 from tests.conftest import KEYS, Bench
@@ -180,3 +181,9 @@ def test_the_library_in_a_line(clone: Clone, fake: Start) -> None:
     (clone.bench.folder / "example.py").write_text(blocks("## As a library", "python")[0])
     done = clone.sh(f"{sys.executable} example.py")
     assert (done.stdout, done.stderr) == ("True 2 []\n", "")
+
+
+def test_the_scope_of_the_catalog_is_as_the_page_says() -> None:
+    types = load_catalog().types
+    said = f"The catalog has {len(types)} resource types of {len({kind.service for kind in types})} services"
+    assert said in section("### All production resources, by tag")
