@@ -140,7 +140,7 @@ def test_a_profile_object_keeps_its_settings_under_arguments(bench: Bench, fake:
     done = _run(bench, fake(Fleet(items=2)).url, "-c", code)
     assert done.stdout.splitlines() == [
         "there resources.json 1",
-        "services[0]: unknown service 'ec3'; did you mean 'ecs'?",
+        "services[0]: unknown service 'ec3'; did you mean 'ecs' or 'ec2'?",
         "retry.max_attempts: input should be greater than or equal to 1",
     ], done.stderr
 
