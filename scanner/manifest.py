@@ -49,7 +49,7 @@ def totals(counts: Counts, ledger: Sums, operations: list[dict[str, Any]]) -> di
     return {
         "resources": counts.resources,
         "cells": ledger.cells,
-        "answered": ledger.cells - ledger.gaps - ledger.expected,
+        "answered": ledger.cells - ledger.gaps - ledger.expected - ledger.unasked,
         "gaps": ledger.gaps,
         "expected_gaps": ledger.expected,
         "calls": sum(one["calls"] for one in operations),

@@ -94,7 +94,8 @@ class TagFilter:
     values: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{'|'.join(self.keys) or '*'}={'|'.join(self.values) or '*'}"
+        keys, values = (["''" if one == "" else one for one in some] for some in (self.keys, self.values))
+        return f"{'|'.join(keys) or '*'}={'|'.join(values) or '*'}"
 
 
 Chosen = tuple[tuple[str, tuple[str, ...]], ...]  # the filters of a scan: name and words of each

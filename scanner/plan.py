@@ -70,12 +70,19 @@ def jobs_of(units: Iterable[Unit]) -> Iterator[tuple[Unit, ...]]:
         yield tuple(group)
 
 
-def actions_needed(profile: Profile, catalog: Catalog, units: Iterable[Unit]) -> tuple[str, ...]:
-    """The IAM actions that scanning these units needs, sorted; with that of the region list, if it is asked."""
+def actions_needed(
+    profile: Profile, catalog: Catalog, units: Iterable[Unit], *, with_listing: bool = True
+) -> tuple[str, ...]:
+    """The IAM actions that scanning these units needs, sorted; with those of the lists of regions and accounts."""
     found = {action for unit in units for call in _calls_made(unit, catalog) for action in call.iam}
     asks_regions = any(needs_region_list(region_patterns(profile, one)) for one in profile.accounts)
-    others = [*(SOURCES if asks_regions else ()), *_listing_calls(profile)]
-    return tuple(sorted({*found, *(action for call in others for action in call.iam)}))
+    others = [action for call in (SOURCES if asks_regions else ()) for action in call.iam]
+    return tuple(sorted({*found, *others, *(listing_actions(profile) if with_listing else ())}))
+
+
+def listing_actions(profile: Profile) -> tuple[str, ...]:
+    """The IAM actions of whoever lists the accounts of the profile's organizations, sorted."""
+    return tuple(sorted({action for call in _listing_calls(profile) for action in call.iam}))
 
 
 def _listing_calls(profile: Profile) -> Iterator[Call]:

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 from platformdirs import user_cache_dir
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -29,6 +30,10 @@ from scanner.demo import DemoServer
 from scanner.demo.truth import Seen, inventory
 from scanner.fakeaws import FakeAws
 from scanner.store.snapshots import Snapshot, load_snapshot
+
+# A machine that pauses for a moment is no failure.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # In the background, or under nohup, these are ignored, and so they would be by all that tests start and signal.
 for _signum in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _PATIENCE_S = 60.0  # a machine may be busy; what is over ends the wait at once
@@ -60,8 +61,15 @@ def owner_of(port: int) -> int:
     servers = {fields[1] for fields in lines if fields[3] == _LISTENING and f"socket:[{fields[9]}]" in own}
     held = [fields for fields in lines if fields[1].endswith(f":{port:04X}") and fields[2] in servers]
     sockets = {f"socket:[{fields[9]}]" for fields in held}
-    holders = (int(link.parts[2]) for link in Path("/proc").glob("[0-9]*/fd/*") if _target(link) in sockets)
-    return next(holders)
+    return next(int(link.parts[2]) for link in _descriptors() if _target(link) in sockets)
+
+
+def _descriptors() -> Iterator[Path]:
+    """Every open file of every process; some end meanwhile."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                yield from (Path(f"/proc/{entry}/fd/{number}") for number in os.listdir(f"/proc/{entry}/fd"))
 
 
 def _target(link: Path) -> str:

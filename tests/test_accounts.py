@@ -64,6 +64,9 @@ def test_an_organizations_members_are_scanned_by_their_role_and_the_suspended_na
         (MANAGEMENT, f"arn:aws:iam::{one}:role/audit/reader", "external-1") for one in (ONE, TWO, LAB)
     ]
     assert manifest["by_account"] == {MANAGEMENT: 1, ONE: 1, TWO: 1, LAB: 1}
+    report = (bench.snapshot().path / "report.md").read_text()
+    assert "| suspended in the organization | whole accounts | 1 |\n" in report
+    assert manifest["totals"]["answered"] == manifest["totals"]["cells"] - 1
     skipped = [line for line in manifest["ledger"] if line["account_id"] == GONE]
     assert [(one["outcome"], one["gap"], one["message"]) for one in skipped] == [
         ("skipped", False, "suspended in the organization")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -157,6 +158,38 @@ def test_somebodys_narrow_scan_is_no_baseline_for_the_nightly_one(bench: Bench, 
     done = scan(bench, "--compare", "-s", "sqs,sns,kms")
     assert f"comparing with {Path('reports/test') / newest.name}" in done.stderr
     assert {kind for kind, *_ in changes(bench)} == {"unknown"}
+
+
+def test_an_account_that_fails_for_a_night_changes_no_baseline(bench: Bench, fake: Start) -> None:
+    other = {"role_arn": "arn:aws:iam::444455556666:role/reader"}
+    server, alone = fake(Fleet(items=1)), fake(Fleet(items=1), (Rule("deny", "sts", "assume_role"),))
+    both: dict[str, Any] = {"accounts": [{}, other], **SMALL}
+    bench.profile(alone.url, **both)
+    assert scan(bench).returncode == 3
+    bench.profile(server.url, **both)
+    assert scan(bench).returncode == 0
+    whole = bench.snapshot().path
+    bench.profile(alone.url, **both)
+    done = scan(bench, "--compare")
+    assert f"comparing with {Path('reports/test') / whole.name}" in done.stderr
+    assert {(kind, record) for kind, _, record in changes(bench)} == {
+        ("unknown", "queue-00000"),
+        ("unknown", "volume-00000"),
+    }
+
+
+def test_a_baseline_is_found_behind_any_number_of_others(bench: Bench, fake: Start) -> None:
+    server = fake(Fleet(items=1))
+    bench.profile(server.url, **SMALL)
+    scan(bench)
+    whole = bench.snapshot().path
+    scan(bench, "--state", "available")
+    narrow = bench.snapshot().path
+    for number in range(110):
+        shutil.copytree(narrow, narrow.with_name(f"{narrow.name[:-8]}{number:08x}"))
+    done = scan(bench, "--compare", "--fail-on-change")
+    assert "passed over 111 newer snapshots with other filters" in done.stderr
+    assert f"comparing with {Path('reports/test') / whole.name}" in done.stderr
 
 
 def test_a_snapshot_of_other_accounts_alone_is_no_baseline(bench: Bench, fake: Start) -> None:

@@ -262,9 +262,10 @@ def test_a_folder_that_cannot_be_used_costs_one_warning(bench: Bench, fake: Star
 
 def test_a_scan_goes_at_the_pace_that_its_profile_says(bench: Bench, fake: Start) -> None:
     asked: list[float] = []
-    server = fake(Fleet(items=5, page_size=1), on_call=lambda _: asked.append(time.monotonic()))
+    server = fake(Fleet(items=9, page_size=1), on_call=lambda _: asked.append(time.monotonic()))
     limits = {"services": {"ec2": {"rate_per_s": 20, "burst": 2}}, "share": 0.5}
     settings = {"services": ["ec2:volume"], "regions": ["us-east-1"], "execution": {"executor": "serial"}}
     assert bench.here("scan", bench.profile(server.url, limits=limits, **settings), "--no-cache").returncode == 0
-    pages = asked[-5:]
-    assert pages[-1] - pages[0] >= (5 - 1) / 10 * 0.99 - 0.05
+    pages = asked[-9:]
+    # The first may be late, and one token be saved meanwhile.
+    assert pages[-1] - pages[0] >= (9 - 2) / 10 * 0.99

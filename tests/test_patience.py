@@ -125,14 +125,14 @@ def test_a_later_page_that_drips_is_a_timeout_in_workers_too_and_keeps_the_pages
     with Liar(dripping(head=False), ["describe_volumes"], first=2) as liar:
         settings = {**SERIAL, "services": ["ec2:volume", "iam:user"], "execution": {"executor": "processes"}}
         # Long enough for a slow machine to be answered by STS.
-        profile = bench.profile(liar.url, **settings, retry={**QUICK, "call_deadline_s": 3})
+        profile = bench.profile(liar.url, **settings, retry={**QUICK, "call_deadline_s": 12})
         assert bench.run("scan", profile, "--no-cache").returncode == 3
     found = outcomes(bench.snapshot(), "describe_volumes", "list_users")
     assert found == {"describe_volumes": ("timeout", 3, "CallDeadline"), "list_users": ("ok", 5, "")}
 
 
 def test_a_server_that_takes_calls_and_says_nothing_is_asked_again_until_the_deadline(bench: Bench) -> None:
-    retry = {**QUICK, "max_attempts": 2, "read_timeout_s": 1, "call_deadline_s": 60}
+    retry = {**QUICK, "max_attempts": 2, "read_timeout_s": 4, "call_deadline_s": 60}
     with Liar(silent, ["describe_volumes"]) as liar:
         assert _scan(bench, liar.url, services=["ec2:volume"], retry=retry) == 3
     assert outcomes(bench.snapshot(), "describe_volumes") == {"describe_volumes": ("timeout", 0, "ReadTimeoutError")}
@@ -141,7 +141,7 @@ def test_a_server_that_takes_calls_and_says_nothing_is_asked_again_until_the_dea
 
 def test_waits_between_attempts_end_with_the_deadline_too(fake: Start) -> None:
     server = fake(Fleet(items=1), (Rule("throttle", "ec2"),))
-    lane = _lane(server.url, max_attempts=20, initial_wait_s=50, max_wait_s=50, call_deadline_s=0.5)
+    lane = _lane(server.url, max_attempts=20, initial_wait_s=50_000, max_wait_s=50_000, call_deadline_s=30)
     with pytest.raises(GapError) as gap:
         lane.once(VOLUMES, {})
     assert gap.value.outcome == "throttled"

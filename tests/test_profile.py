@@ -76,16 +76,17 @@ def test_all_problems_are_told_at_once_with_place_line_and_nearest_match(tmp_pat
         ),
         ("cache: {enabled: maybe}\n", "p.yaml:1:18: cache.enabled: true or false is wanted"),
         ("retry: {max_attempts: 1.5}\n", "retry.max_attempts: a whole number is wanted"),
-        ("tags: {Backup: {values: [x]}}\n", "tags: Backup: {'values': ['x']}: a text or a list of texts is wanted"),
+        ("tags: {Backup: {values: [x]}}\n", "tags: Backup: a mapping: a text or a list of texts is wanted"),
         ("tags: {Backup: [x, null]}\n", "tags: Backup: null: a text or a list of texts is wanted, or null alone"),
-        ("tags: {Backup: [[x]]}\n", "tags: Backup: ['x']: a text or a list of texts is wanted"),
+        ("tags: {Backup: [[x]]}\n", "tags: Backup: a list: a text or a list of texts is wanted"),
         (
-            "expect: [{account: sandbox, outcome: denied}]\n",
-            "p.yaml:1:20: expect[0].account: 'sandbox' is no account id: 12 digits or a glob are wanted",
+            "expect: [{account: 44445555666, outcome: denied}]\n",
+            "p.yaml:1:20: expect[0].account: '44445555666' is no account id: 12 digits are wanted",
         ),
+        ("expect: [{region: '!us-*', outcome: denied}]\n", "'!us-*' is what no cell has; a region or a glob is wanted"),
         (
             "accounts: [{name: sandbox, id: 111122223333}]\nexpect: [{account: sandbox, outcome: denied}]\n",
-            "p.yaml:2:20: expect[0].account: 'sandbox' is no account id: 12 digits or a glob are wanted",
+            "p.yaml:2:20: expect[0].account: 'sandbox' is in the ledger by its id, 111122223333",
         ),
         ("expect: [{region: us-esat-1, outcome: denied}]\n", "expect[0].region: unknown region 'us-esat-1'; did you"),
         (
@@ -375,3 +376,82 @@ def test_an_account_of_unknown_id_is_expected_by_its_name(tmp_path: Path) -> Non
     )
     for word in ("sandbox", "unknown", "'1111*'", "'111122223333'"):
         assert load(tmp_path, text % word).profile.expect[0].account == word.strip("'")
+
+
+_SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "accounts:\n- - role_arn: x\n    external_id: hunter2\n",
+        "accounts: [{organization: [{external_id: hunter2, role_name: x}]}]\n",
+        "accounts: ['{external_id: hunter2}']\n",
+        "accounts: [{external_id: @hunter2}]\n",
+        "accounts:\n- external_id:\n    @hunter2\n",
+        "accounts: [{ExternalId: hunter2}]\n",
+        "accounts: [{external-id: hunter2}]\n",
+        'accounts: [{"role_arn": nope, "external_id": "hunter2"}]\n',
+        "accounts:\n- external_id : hunter2\n",
+        "accounts: [{external_id: 'aa,hunter2', role_arn: x}]\n",
+        'accounts:\n- external_id:\n    "hunter2\\q"\n',
+        "endpoint_url: http://user:p@hunter2@host\n",
+        "endpoint_url: 'https://us er:hunter2@host/'\n",
+        "endpoint_url: 'https://user:" + "hunter2" * 30 + "@host/'\n",
+        "accounts: [{role_arn: {role_arn: {external_id: hunter2}}}]\n",
+        "enrich: [{external_id: hunter2}]\n",
+        "tags: [{key: {external_id: hunter2}}]\n",
+    ],
+)
+def test_no_message_shows_a_secret_however_it_is_misplaced(tmp_path: Path, text: str) -> None:
+    assert _SECRET not in refusal(tmp_path, text)
+
+
+def test_no_message_shows_a_secret_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SCANNER__ACCOUNTS", '[[{"external_id": "hunter2"}]]')
+    assert _SECRET not in refusal(tmp_path, "regions: [us-east-1]\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("min_resources: !!int many\n", "p.yaml:1:16: YAML syntax: the tag 'tag:yaml.org,2002:int' is not allowed"),
+        ("tags: {a: !!binary aGVsbG8=}\n", "the tag 'tag:yaml.org,2002:binary' is not allowed"),
+        ("x: !!timestamp 2024-13-45\n", "the tag 'tag:yaml.org,2002:timestamp' is not allowed"),
+        ("tags: {~: Production}\n", "tags: a key is empty; [{value: Production}] asks for a value under any key"),
+        ("tags: '=Production'\n", "tags: a key is empty; "),
+        ("accounts: [{session_policy: {~: x}}]\n", "session_policy.None: is empty"),
+        ("catalog_dirs: ['" + "a" * 300 + "']\n", "catalog_dirs[0]: is no path: File name too long"),
+        ('cache: {dir: "a\\0b"}\n', "cache.dir: is no path: a zero byte"),
+        ("reports: {dir: '~nobody-here/x'}\n", "reports.dir: is no path: "),
+        (
+            "limits: {services: {ecr-public: {rate: 1}, resource-explorer-2: {rate: 1}}}\n",
+            "resource-explorer-2.rate: unk",
+        ),
+        (
+            "limits: {services: {ecr-public: {rate: 1}, resource-explorer-2: {rate: 1}}}\n",
+            "services.ecr-public.rate: unkno",
+        ),
+        ("'\\e[31mred': 1\n", "unknown key '\\\\e[31mred'"),
+        ('"\\e[31mred\\nforged: x": 1\n', "'\\x1b[31mred\\nforged: x': unknown key"),
+        ("retry:\n", "p.yaml:1:7: retry: is empty; leave it out for the default"),
+        ("name: &x a\ndescription: &x b\n", "p.yaml:2:14: YAML syntax: this anchor is there already\n"),
+        ("a: 1\n---\nb: 1\n", "YAML syntax: but found another document\n"),
+        (
+            "accounts:\n- &a {id: 111122223333, regions: [us-east-1]}\n- <<: *a\n  id: 444455556666\n"
+            "  regions: [us-esat-1]\n",
+            "p.yaml:5:13: accounts[1].regions[0]: unknown region 'us-esat-1'",
+        ),
+    ],
+)
+def test_odd_yaml_is_refused_where_it_stands(tmp_path: Path, text: str, said: str) -> None:
+    assert said in refusal(tmp_path, text)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_profile(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_bytes(b"\xef\xbb\xbfregions: [us-east-1]\n")
+    assert load_profile(tmp_path / "p.yaml").profile.regions == ["us-east-1"]
+
+
+def test_an_empty_tag_value_is_shown_as_that(tmp_path: Path) -> None:
+    assert [str(one) for one in load(tmp_path, "tags: {Team: [''], Env: null}\n").profile.tags] == ["Team=''", "Env=*"]

@@ -66,7 +66,7 @@ def snapshot(bench: Bench) -> Snapshot:
 
 def asked_of(server: FakeAws) -> set[tuple[str, str]]:
     """(service, operation) of every request but those of who and where."""
-    calls = {(service, operation) for _, _, service, operation in server.calls}
+    calls = {(service, operation) for _, _, service, operation in list(server.calls)}
     return calls - {("sts", "get_caller_identity"), ("account", "list_regions")}
 
 

@@ -32,8 +32,8 @@ def _configured_region(aws_profile: str | None, _: tuple[str | None, ...]) -> st
 
 
 def profile_variable() -> str | None:
-    """The variable that names the profile of the ambient credentials, if one does."""
-    return next((name for name in _NAMED_BY if os.environ.get(name)), None)
+    """The variable that names the profile of the ambient credentials, if one does; with botocore an empty one does."""
+    return next((name for name in _NAMED_BY if name in os.environ), None)
 
 
 def missing_profile(aws_profile: str | None) -> str | None:
@@ -44,6 +44,8 @@ def missing_profile(aws_profile: str | None) -> str | None:
         known = botocore.session.Session().available_profiles
     except (aws.BotoCoreError, OSError):
         return None  # told as what it is, when the account is entered
+    if variable and not wanted:
+        return f"{variable} is set and empty, which names a profile for the SDKs; `unset {variable}`"
     if not wanted or wanted in known:
         return None
     named = f"{variable} names {wanted!r}, and the AWS configuration has no such profile"

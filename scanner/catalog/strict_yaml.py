@@ -19,6 +19,7 @@ class Locate(Protocol):
 
 _MAX_NODES = 20_000
 _MAX_DEPTH = 30
+_LONGEST_WORD = 100
 MAX_BYTES = 1 << 20
 _TOO_DEEP = f"nested deeper than {_MAX_DEPTH} levels"
 _TOO_MANY = f"more than {_MAX_NODES} values (aliases counted as often as they are used)"
@@ -66,7 +67,7 @@ def read_text(path: Path) -> str:
     if len(raw) > MAX_BYTES:
         raise YamlProblem("is larger than 1 MiB, which nobody needs", 1, 1)
     try:
-        return raw.decode("utf-8")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise YamlProblem(f"is not UTF-8 (byte {error.start})", 1, 1) from None
 
@@ -96,11 +97,15 @@ def _in_words(error: yaml.MarkedYAMLError, text: str) -> YamlProblem:
     mark = starts or error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     rest = "".join(text.splitlines()[line : line + 1])[column:]
-    if word := _WORD.match(rest):
+    if str(error.context).startswith("found duplicate anchor"):
+        return YamlProblem("YAML syntax: this anchor is there already", line + 1, column + 1)
+    word = _WORD.match(rest)
+    if word and not (word[0].startswith("%") and not column):
         return _unquoted(word[0], line, column)
     said = "a tab cannot indent; spaces can" if rest.startswith("\t") else error.problem or error.context
     began = error.context_mark if error.problem else None
-    while_ = f" {error.context}, which begins in line {began.line + 1}" if began and began.line != line else ""
+    is_while = began is not None and began.line != line and str(error.context).startswith("while")
+    while_ = f" {error.context}, which begins in line {began.line + 1}" if began and is_while else ""
     return YamlProblem(f"YAML syntax: {said}{while_}", line + 1, column + 1)
 
 
@@ -109,7 +114,8 @@ _WORD = re.compile(r"[*!&@`%](?![!])[^\s,\[\]{}]*")
 
 
 def _unquoted(word: str, line: int, column: int) -> YamlProblem:
-    return YamlProblem(f"YAML syntax: {word[0]!r} has a meaning in YAML; quote it: {word!r}", line + 1, column + 1)
+    quoted = repr((word[0] + word[1:].strip("'\""))[:_LONGEST_WORD])
+    return YamlProblem(f"YAML syntax: {word[0]!r} has a meaning in YAML; quote it: {quoted}", line + 1, column + 1)
 
 
 def _measure(text: str) -> None:
@@ -118,12 +124,21 @@ def _measure(text: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         seen += isinstance(event, yaml.NodeEvent)
-        if getattr(event, "tag", None) == "!" and event.start_mark:
+        tag, at = getattr(event, "tag", None), event.start_mark
+        if tag == "!" and at:
             # YAML drops it: [! us-east-1] would scan what it should leave out.
-            raise _unquoted("!", event.start_mark.line, event.start_mark.column)
+            raise _unquoted("!", at.line, at.column)
+        if tag and tag.startswith("tag:yaml.org,2002:") and tag not in _TAGS:
+            raise YamlProblem(f"YAML syntax: the tag {tag[:60]!r} is not allowed", *_place_of(at))
         if depth > _MAX_DEPTH or seen > _MAX_NODES:
-            mark, what = event.start_mark, _TOO_DEEP if depth > _MAX_DEPTH else _TOO_MANY
-            raise YamlProblem(what, *((mark.line + 1, mark.column + 1) if mark else (1, 1)))
+            raise YamlProblem(_TOO_DEEP if depth > _MAX_DEPTH else _TOO_MANY, *_place_of(at))
+
+
+_TAGS = frozenset({"tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
+
+
+def _place_of(mark: Any) -> tuple[int, int]:
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def _inspect(root: yaml.Node) -> None:
@@ -173,5 +188,6 @@ def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | No
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         return node.value[step], node.value[step]
     if isinstance(node, yaml.MappingNode):
-        return next(((key, value) for key, value in node.value if key.value == str(step)), None)
+        # What `<<` merged in stands before what the mapping says itself.
+        return next(((key, value) for key, value in reversed(node.value) if key.value == str(step)), None)
     return None

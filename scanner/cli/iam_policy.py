@@ -50,7 +50,7 @@ def run(
     from scanner.cli.overrides import load
     from scanner.deploy import FORMATS, SID, rendered
     from scanner.errors import ProfileError
-    from scanner.plan import actions_needed, plan
+    from scanner.plan import actions_needed, listing_actions, plan
     from scanner.profile.problems import nearest
 
     problems: list[str] = []
@@ -60,13 +60,13 @@ def run(
             problems.append(f"command line: {option}: unknown {what}{word!r}{near}; there are: {', '.join(known)}")
     loaded = load(profile, selection, problems)
     units = plan(loaded.profile, loaded.catalog, offline_accounts(loaded.profile, loaded.catalog))
-    actions = actions_needed(loaded.profile, loaded.catalog, units)
-    listing = tuple(action for action in actions if action.startswith("organizations:"))
+    listing = listing_actions(loaded.profile)
+    actions = actions_needed(loaded.profile, loaded.catalog, units, with_listing=whose != "members")
     if whose is not None and not listing:
         raise ProfileError(["command line: --for: would be ignored: the profile lists no organization"])
-    if whose is not None:
-        actions = listing if whose == "listing" else tuple(action for action in actions if action not in listing)
-    elif listing:
+    if whose == "listing":
+        actions = listing
+    elif listing and whose is None:
         complain("what lists the accounts is in it too; the role in each account needs only: --for members")
     typer.echo(rendered(actions, form))
     parts = len(policies(actions, SID))

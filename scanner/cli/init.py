@@ -75,7 +75,9 @@ def run(  # noqa: PLR0913 - one parameter per option
     """Entry of `aws-scanner init`."""
     said = (account, role_arn, aws_profile, regions, service, tag)
     if not any(said) and sys.stdin.isatty() and sys.stderr.isatty():
-        name = name or _ask("Name of the profile", "default", lambda said: _place(said, output, force=force))
+        if not output:
+            name = name or _ask("Name of the profile", "default", lambda said: _place(said, None, force=force))
+        name = name or "default"
         path = _place(name, output, force=force)
         account, role_arn, aws_profile, regions, service, tag = _questions()
     else:
@@ -158,7 +160,9 @@ def _questions() -> tuple[list[str], ...]:
     tags = _ask(
         "Tags (KEY=VALUE, several with commas; empty: all resources)", "", lambda said: _text(tags=_words([said]))
     )
-    return tuple(_words([said]) for said in (account, role, aws_profile, regions, services, tags))
+    # A role's ARN and the name of an AWS profile may have commas.
+    whole = [[said] if said else [] for said in (account, role, aws_profile)]
+    return (*whole, *(_words([said]) for said in (regions, services, tags)))
 
 
 def _ask(question: str, default: str, check: Callable[[str], object]) -> str:

@@ -138,11 +138,14 @@ def _pass(loaded: LoadedProfile, session: _Session, number: int, view: View) -> 
         session.drop(snapshot.path)
         return int(snapshot.manifest["exit_code"])
     last = session.last
-    if last is None:
-        view.first(number, snapshot)
-    else:
-        _show_changes(last, snapshot, number, view)
-    session.keep(snapshot)
+    try:
+        if last is None:
+            view.first(number, snapshot)
+        else:
+            _show_changes(last, snapshot, number, view)
+    finally:
+        # The last one may have been removed by somebody; the next pass is compared with this one.
+        session.keep(snapshot)
     # Workers in this process freeze what they have; without this each pass would leave its clients behind.
     gc.unfreeze()
     gc.collect()

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import typer
@@ -92,6 +93,8 @@ def scan_and_show(asked: Asked) -> int:
     """Scan, deliver the resources, say what is missing, was found and has changed, and return the exit code."""
     from scanner.cli.compare import comparison_of
     from scanner.cli.delivery import make_ready
+    from scanner.executors.starting import held
+    from scanner.store.locks import kept
 
     loaded, target = read(asked)
     part = _part(asked)
@@ -99,11 +102,15 @@ def scan_and_show(asked: Asked) -> int:
         return _dry_run(loaded, _talk(asked, loaded, target), part)
     make_ready(target)
     comparison = comparison_of(asked.comparing, loaded, target)
-    _warm_up(loaded)
-    talk = _talk(asked, loaded, target)
+    with held():  # Ctrl-C waits until there is somebody who hears it: an import would swallow it, or die of it
+        _warm_up(loaded)
+        talk = _talk(asked, loaded, target)
+        import_module("scanner.pipeline")
+        import_module("scanner.cli.talk").on_signals()
     snapshot = _scan(loaded, talk, part, quiet=asked.quiet)
-    _show(snapshot, target, loaded, talk, quiet=asked.quiet)
-    code = comparison.conclude(snapshot, quiet=asked.quiet) if comparison else int(snapshot.manifest["exit_code"])
+    with kept(snapshot.path):
+        _show(snapshot, target, loaded, talk, quiet=asked.quiet)
+        code = comparison.conclude(snapshot, quiet=asked.quiet) if comparison else int(snapshot.manifest["exit_code"])
     _tidy(loaded, snapshot)
     return code
 
@@ -166,11 +173,10 @@ def _dry_run(loaded: LoadedProfile, talk: Console, part: Part) -> int:
 
 
 def _scan(loaded: LoadedProfile, talk: Console, part: Part, *, quiet: bool) -> Snapshot:
-    from scanner.cli.talk import Progress, log_end, on_signals, set_up_log
+    from scanner.cli.talk import Progress, log_end, set_up_log
     from scanner.pipeline import scan
 
     set_up_log("ERROR" if quiet else "INFO")
-    on_signals()
     progress = Progress(loaded.catalog, quiet=quiet)
     try:
         snapshot = scan(loaded, _with_panels(progress.hooks(), talk), part)

@@ -14,7 +14,7 @@ from scanner.store.snapshots import MANIFEST, Snapshot, load_snapshot, scan_fold
 
 # Of these is a selection made; what the one has and the other has not is unknown in a diff.
 _WORDS = ("services", "regions", "collector", "all_services", "enrich")
-_LOOKS = 100
+_LOOKS = 100  # for a better one than that which was found
 
 
 def previous_of(snapshot: Snapshot) -> tuple[Source | None, Counter[str]]:
@@ -25,9 +25,11 @@ def previous_of(snapshot: Snapshot) -> tuple[Source | None, Counter[str]]:
     """
     passed: Counter[str] = Counter()
     second: tuple[Path, Counter[str]] | None = None
-    for folder in _earlier(snapshot.path)[:_LOOKS]:
+    for looks, folder in enumerate(_earlier(snapshot.path)):
+        if second and looks > _LOOKS:
+            break
         reason = _unfit(folder, snapshot)
-        if not reason and _asked(load_snapshot(folder)) == _asked(snapshot):
+        if not reason and _alike(load_snapshot(folder).manifest["selection"], snapshot.manifest["selection"]):
             return open_source(folder), passed
         if not reason:
             second = second or (folder, passed.copy())
@@ -35,10 +37,15 @@ def previous_of(snapshot: Snapshot) -> tuple[Source | None, Counter[str]]:
     return (open_source(second[0]), second[1]) if second else (None, passed)
 
 
-def _asked(snapshot: Snapshot) -> list[Any]:
-    said = snapshot.manifest["selection"]
-    accounts = sorted((one["id"] or "", one["services"] or [], one["regions"] or []) for one in said["accounts"])
-    return [*(said.get(word) for word in _WORDS), accounts]
+def _alike(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether the same was asked of the accounts that both reached: one that failed for a night changes nothing."""
+    olds, news = ({one["id"]: one for one in side["accounts"]} for side in (old, new))
+    pairs = [(old, new), *((olds[one], news[one]) for one in olds.keys() & news.keys())]
+    return all(_said(one.get(word)) == _said(other.get(word)) for one, other in pairs for word in _WORDS)
+
+
+def _said(words: Any) -> Any:
+    return sorted(words) if isinstance(words, list) else words
 
 
 def _earlier(own: Path) -> list[Path]:

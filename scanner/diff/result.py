@@ -17,6 +17,7 @@ from scanner.diff.sources import Source
 from scanner.diff.spool import Spool
 from scanner.errors import ProfileError
 from scanner.formats.notices import services_of
+from scanner.model import TagFilter
 from scanner.store.coverage import SENSITIVE
 
 EXIT_SAME, EXIT_CHANGED, EXIT_UNKNOWN = 0, 1, 3
@@ -97,7 +98,7 @@ def unlike_filters(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 def _filters(filters: list[dict[str, list[str]]]) -> str:
     if not filters:
         return "none"
-    return " and ".join("|".join(one["keys"] or ["*"]) + "=" + ("|".join(one["values"]) or "*") for one in filters)
+    return " and ".join(str(TagFilter(tuple(one["keys"]), tuple(one["values"]))) for one in filters)
 
 
 def _shown(value: Any) -> str:

@@ -10,7 +10,7 @@ from scanner.catalog import load_catalog
 from scanner.doctor import machine
 from scanner.doctor.checks import Check
 from scanner.doctor.network import credentials, network
-from scanner.errors import ProfileError
+from scanner.errors import CatalogError, ProfileError
 from scanner.profile import LoadedProfile
 
 _EXTERNAL_ID = re.compile(r"(external_id['\"]?\s*:\s*)[^\s,}]+")
@@ -25,7 +25,7 @@ def examine(load: Callable[[], LoadedProfile], *, offline: bool) -> Iterator[Che
     yield from machine.environment()
     try:
         loaded = load()
-    except ProfileError as error:
+    except (ProfileError, CatalogError) as error:
         todo = "mend it; docs/profile.md has every key, `init` writes a new one"
         yield from (Check("profile", "fail", _harmless(problem), todo) for problem in error.problems)
         return

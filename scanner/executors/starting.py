@@ -26,10 +26,10 @@ def warm_up() -> None:
     """Start the fork server now: it loads its models while the caller does something else."""
     if start_method() == "forkserver":
         _context()
-        with _held():
+        with held():
             # First, because its start would let SIGINT through again, to a fork server that is still importing.
             resource_tracker.ensure_running()
-        with _held():
+        with held():
             forkserver.ensure_running()
 
 
@@ -57,7 +57,7 @@ def _start(serve: Callable[..., None], *given: object) -> tuple[BaseProcess, Con
     with contextlib.ExitStack() as unless_started:
         unless_started.callback(ours.close)
         # Without this the pipe would stay open after the worker's death, and its end would never be heard.
-        with contextlib.closing(theirs), _no_main(), _held():
+        with contextlib.closing(theirs), _no_main(), held():
             process.start()
         unless_started.pop_all()
     return process, ours
@@ -85,7 +85,7 @@ def _no_main() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _held() -> Iterator[None]:
+def held() -> Iterator[None]:
     """The terminal's signals are held back for a moment, and for good in a process that is started meanwhile.
 
     One that is still importing would die of Ctrl-C with a traceback.

@@ -118,7 +118,7 @@ def _unasked(coverage: Coverage) -> Iterator[str]:
         return
     yield "\n### Not asked on purpose\n"
     rows = [
-        (markdown_cell(one.reason, 240), markdown_cell(", ".join(map(type_label, one.types)), 2_000), f"{one.cells:,}")
+        (markdown_cell(one.reason, 240), markdown_cell(", ".join(one.types), 2_000), f"{one.cells:,}")
         for one in coverage.unasked
     ]
     yield from markdown_table(("Reason", "Types", "Cells"), rows)
@@ -239,10 +239,15 @@ def _fitting(rows: dict[str, list[tuple[str, ...]]]) -> dict[str, list[tuple[str
     """The same with fewer rows of each type, until all fit into the report."""
     while sum(len(cell.encode()) + 3 for some in rows.values() for row in some for cell in row) > _RESOURCES_BYTES:
         most = max(len(some) for some in rows.values())
-        rows = {name: some[: max(most * 3 // 4, 1)] for name, some in rows.items()}
+        rows = {name: _thinned(some, max(most * 3 // 4, 1)) for name, some in rows.items()}
         if most == 1:
             break
     return rows
+
+
+def _thinned(rows: list[tuple[str, ...]], most: int) -> list[tuple[str, ...]]:
+    """So many of them, at even distances: they stand place by place, and each place keeps its part."""
+    return rows if len(rows) <= most else [rows[at * len(rows) // most] for at in range(most)]
 
 
 def _row(record: Mapping[str, Any]) -> tuple[str, ...]:

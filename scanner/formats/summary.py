@@ -16,7 +16,6 @@ from scanner.store.coverage import (
     account_label,
     counted,
     coverage_of,
-    type_label,
     unknown_by,
 )
 from scanner.store.snapshots import MANIFEST, Snapshot
@@ -66,7 +65,7 @@ def render_gaps(snapshot: Snapshot, console: Console) -> None:
         say(console, f"  expected: {_gap_text(line, names)}", "yellow")
     for aside in coverage.unasked:
         more = f" and {len(aside.types) - _TYPES} more" if len(aside.types) > _TYPES else ""
-        say(console, f"  not asked: {', '.join(map(type_label, aside.types[:_TYPES]))}{more}: {aside.reason}")
+        say(console, f"  not asked: {', '.join(aside.types[:_TYPES])}{more}: {aside.reason}")
     hidden = sum(max(len(lines) - _GAP_LINES, 0) for lines in (coverage.gaps, coverage.expected))
     if hidden:
         say(console, f"  … {hidden:,} more lines of gaps: see report.md and manifest.json")

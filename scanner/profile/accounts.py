@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from scanner.model import Role
-from scanner.profile.words import SAFE_NAME, WORD, AsWritten, Strict, Tags, Words
+from scanner.profile.words import SAFE_NAME, WORD, AsWritten, Strict, Tags, Words, kind_of
 
 _ARN = re.compile(rf"arn:aws[a-z-]*:iam::[0-9]{{12}}:role/[{WORD}+=,.@/-]+", re.ASCII)
 _ARN_WANTED = "a role's ARN is wanted: arn:aws:iam::111122223333:role/name"
@@ -30,9 +30,10 @@ def _role(one: Any) -> Role:
     said = {"role_arn": one} if isinstance(one, str) else one
     if not isinstance(said, dict) or set(said) - {"role_arn", "external_id"}:
         raise ValueError("each role is an ARN or {role_arn:, external_id:}")
-    arn, external_id = str(said.get("role_arn")), said.get("external_id")
-    if not _ARN.fullmatch(arn):
-        raise ValueError(f"{arn!r} is no role; {_ARN_WANTED}")
+    arn, external_id = said.get("role_arn"), said.get("external_id")
+    if not isinstance(arn, str) or not _ARN.fullmatch(arn):
+        what = repr(arn) if isinstance(arn, str) else kind_of(arn)
+        raise ValueError(f"{what} is no role; {_ARN_WANTED}")
     return Role(arn, None if external_id is None else str(external_id))
 
 
@@ -65,7 +66,11 @@ class RoleSession(Strict):
     def _fits(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         import orjson
 
-        if value is not None and len(orjson.dumps(value)) > _POLICY_BYTES:
+        try:
+            size = len(orjson.dumps(value))
+        except TypeError:
+            raise ValueError("must be what JSON can say: texts, lists and mappings of them") from None
+        if size > _POLICY_BYTES:
             raise ValueError(f"is longer than the {_POLICY_BYTES:,} characters that STS takes; see policy_arns")
         return value
 

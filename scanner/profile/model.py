@@ -12,7 +12,7 @@ from scanner import executors, filters
 from scanner.model import Cell, Chosen, Outcome
 from scanner.profile.accounts import Accounts, AccountSpec
 from scanner.profile.endpoints import is_safe_endpoint
-from scanner.profile.words import SAFE_NAME, Folders, Strict, Tags, Words, words
+from scanner.profile.words import SAFE_NAME, Folder, Folders, Strict, Tags, Words, words
 
 
 class Expectation(Strict):
@@ -86,14 +86,14 @@ class CacheSettings(Strict):
     """Whether the cache is read and written."""
     ttl_s: int = Field(default=600, ge=0, le=604_800)
     """Seconds for which an answer is served."""
-    dir: Path | None = None
+    dir: Folder | None = None
     """The cache folder (default: the user's, as the platform has it)."""
 
 
 class Reports(Strict):
     """What a scan writes."""
 
-    dir: Path = Path("reports")
+    dir: Folder = Path("reports")
     """The folder under which <profile>/<stamp>-<id>/ is made."""
     formats: Words = ["json", "markdown"]
     """Formats written beside resources.jsonl.zst and manifest.json."""

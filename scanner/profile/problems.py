@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -17,10 +17,12 @@ from scanner.errors import ProfileError
 from scanner.filters import blindness
 from scanner.formats.text import shortened
 from scanner.model import GLOBAL
-from scanner.profile.words import SAFE_NAME
+from scanner.profile.words import SAFE_NAME, kind_of
 
 _LONGEST = 100
 _ALIKE = 0.8
+_ID_DIGITS = 12
+_PLAIN = re.compile(r"[\w\[\]-]{1,100}")
 Loc = tuple[str | int, ...]
 
 
@@ -35,7 +37,10 @@ class Problem:
     @property
     def path(self) -> str:
         """The path as people write it: accounts[1].role_arn."""
-        text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.loc)
+        words = (
+            one if isinstance(one, int) or _PLAIN.fullmatch(one) else shortened(repr(one), _LONGEST) for one in self.loc
+        )
+        text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in words)
         return text.removeprefix(".")
 
 
@@ -59,8 +64,8 @@ def _as_near(word: str, found: list[str]) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    """A value as messages quote it, of bounded length."""
-    return shortened(repr(value), _LONGEST)
+    """A value as messages quote it, of bounded length; of a mapping or list, in which a secret may be, its kind."""
+    return kind_of(value) if isinstance(value, dict | list) else shortened(repr(value), _LONGEST)
 
 
 def in_words(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
@@ -69,7 +74,8 @@ def in_words(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     for one in error.errors(include_url=False):
         is_unknown = one["type"] == "extra_forbidden"
         way = one["loc"][:-1] if is_unknown else one["loc"]
-        loc: Loc = tuple(step for step in way if isinstance(step, int) or step.replace("_", "a").isidentifier())
+        # pydantic's own steps are those with brackets: list[str], function-before[...].
+        loc: Loc = tuple(step for step in way if isinstance(step, int) or not set("[(") & set(step))
         loc += one["loc"][-1:] if is_unknown else ()
         loc += getattr(one.get("ctx", {}).get("error"), "at", ())
         found.setdefault(loc, Problem(loc, _message(one, loc, model), is_unknown))
@@ -87,11 +93,14 @@ def _message(one: Any, loc: Loc, model: type[BaseModel]) -> str:
         expected = str(one["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
         near = nearest(str(one["input"]), expected.split(", "))
         return f"{_shown(one['input'])} is not allowed{near}; allowed: {expected}"
+    if one["input"] is None and one["type"] in (*_WANTED, "model_type"):
+        return "is empty; leave it out for the default"
     if one["type"] in _WANTED:
-        return "is empty; leave it out for the default" if one["input"] is None else _WANTED[one["type"]]
+        return _WANTED[one["type"]]
     if one["type"] == "model_type":
         keys = ", ".join(sorted(_fields_at(model, loc)))
-        return f"{_shown(one['input'])} is not allowed; a mapping is wanted, with keys such as: {keys}"
+        what = "this" if isinstance(one["input"], str) and ":" in one["input"] else _shown(one["input"])
+        return f"{what} is not allowed; a mapping is wanted, with keys such as: {keys}"
     if one["type"] == "string_pattern_mismatch" and loc and loc[-1] == "id":
         return f"{_shown(one['input'])} is no account id: 12 digits are wanted"
     if one["type"] == "string_pattern_mismatch" and one["ctx"]["pattern"] == SAFE_NAME:
@@ -139,10 +148,10 @@ def _unknown(profile: Any, catalog: Catalog) -> Iterator[Problem]:
     for at, account in enumerate(profile.accounts):
         yield from _regions(("accounts", at, "regions"), account.regions or [], catalog)
         yield from _selection(("accounts", at, "services"), account.services or [], catalog)
-    # Where nobody knows its id, an account that cannot be entered is in the ledger by its name.
-    nameless = {"unknown", *(account.name for account in profile.accounts if not account.known_id)}
+    # By its name an account is in the ledger only where nobody knows its id.
+    ids = {account.name: account.known_id for account in profile.accounts if account.name and account.known_id}
     for at, one in enumerate(profile.expect):
-        yield from _expected(("expect", at), one, catalog, nameless)
+        yield from _expected(("expect", at), one, catalog, ids)
     yield from _limited(profile.limits.services, catalog)
     for at, word in enumerate(profile.reports.formats):
         yield from _chosen(("reports", "formats", at), "format", word, formats)
@@ -156,14 +165,20 @@ def _unknown(profile: Any, catalog: Catalog) -> Iterator[Problem]:
         yield Problem(("collector",), f"'tagging' cannot be filtered so: {blind}; allowed here: auto, services, both")
 
 
-def _expected(loc: Loc, one: Any, catalog: Catalog, nameless: Collection[str | None]) -> Iterator[Problem]:
+def _expected(loc: Loc, one: Any, catalog: Catalog, ids: Mapping[str, str]) -> Iterator[Problem]:
     """Words of an expectation that no cell has: it would never hold."""
-    if one.service not in ("*", "sts", "resourcegroupstaggingapi"):
+    if one.service not in ("*", "sts", "resourcegroupstaggingapi") and not one.service.startswith("!"):
         yield from _services((*loc, "service"), [one.service], catalog, indexed=False)
-    if one.region != GLOBAL:
+    for name, word in (("region", one.region), ("service", one.service)):
+        if word.startswith("!") or word == "enabled":
+            yield Problem((*loc, name), f"{_shown(word)} is what no cell has; a {name} or a glob is wanted")
+    # A glob may mean regions that AWS has and botocore does not know yet.
+    if one.region not in (GLOBAL, "enabled") and not set("!*?[") & set(one.region):
         yield from (replace(problem, loc=(*loc, "region")) for problem in _regions(loc, [one.region], catalog))
-    if not set("*?[") & set(one.account) and one.account not in nameless and not re.fullmatch("[0-9]{12}", one.account):
-        yield Problem((*loc, "account"), f"{_shown(one.account)} is no account id: 12 digits or a glob are wanted")
+    if re.fullmatch("[0-9]+", one.account) and len(one.account) != _ID_DIGITS:
+        yield Problem((*loc, "account"), f"{_shown(one.account)} is no account id: 12 digits are wanted")
+    elif one.account in ids:
+        yield Problem((*loc, "account"), f"{_shown(one.account)} is in the ledger by its id, {ids[one.account]}")
 
 
 def _limited(names: Iterable[str], catalog: Catalog) -> Iterator[Problem]:

@@ -13,8 +13,10 @@ from scanner.profile.problems import Problem, nearest
 
 _WIDEST = 200
 CONFIG_DIR = Path("config")
-# What a line of a profile may have that must not be shown: an external id, the user and password of an address.
-_SECRETS = re.compile(r"(?<=external_id:)\s*[^,}\s]+|(?<=//)[^@\s]*(?=@)")
+# What a line of a profile may have that must not be shown: an external id, in whatever spelling and to the line's end,
+# the user and password of an address.
+_SECRET_KEY = re.compile(r"external[_ -]?id\W*:", re.IGNORECASE)
+_SECRETS = re.compile(r"(?<=//).*(?=@)")
 
 
 @dataclass(slots=True)
@@ -52,7 +54,10 @@ def read(ref: str | Path | None) -> File:
         doc, locate = load_marked(text, as_text=True)
     except YamlProblem as problem:
         place = problem.line, problem.column
-        raise ProfileError([_shown(path, text.splitlines(), place, problem.message)]) from None
+        lines = text.splitlines()
+        is_secret = any(_SECRET_KEY.search(one) for one in lines[max(problem.line - 2, 0) : problem.line])
+        message = problem.message.partition("; quote it")[0] if is_secret else problem.message
+        raise ProfileError([_shown(path, lines, place, message)]) from None
     if not isinstance(doc, dict):
         what = "is empty" if doc is None else f"is a {type(doc).__name__}"
         raise ProfileError([f"{path}:1:1: {what}; a mapping is wanted, such as `regions: [us-east-1]`"])
@@ -63,9 +68,13 @@ def _find(ref: str | Path) -> Path:
     named = Path(ref)
     is_path = named.suffix in (".yaml", ".yml") or len(named.parts) > 1
     path = named if is_path else CONFIG_DIR / f"{ref}.yaml"
-    if path.is_dir():
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except OSError as error:
+        raise ProfileError([f"{str(path)[:_WIDEST]}: cannot be read: {error.strerror}"]) from None
+    if is_folder:
         raise ProfileError([f"{path}: is a folder, not a profile"])
-    if not path.exists():
+    if not is_there:
         known = sorted(one.stem for one in CONFIG_DIR.glob("*.yaml"))
         there = f"; there are: {', '.join(known)}" if known else f"; no profile is in {CONFIG_DIR}/"
         raise ProfileError([f"{path}: no such profile{nearest(str(ref), known)}{there}"])
@@ -75,10 +84,21 @@ def _find(ref: str | Path) -> Path:
 def _shown(path: Path | None, lines: list[str], place: tuple[int, int], message: str) -> str:
     """A message as file:line:column, with the line and a caret under it."""
     line, column = place
-    text = lines[line - 1][:_WIDEST] if line <= len(lines) else ""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in _SECRETS.sub(_starred, text))
+    text = _harmless(lines, line)[:_WIDEST]
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     excerpt = f"\n    {shown}\n    {' ' * (column - 1)}^" if text and column <= _WIDEST else ""
     return f"{path}:{line}:{column}: {message}{excerpt}"
+
+
+def _harmless(lines: list[str], line: int) -> str:
+    """A line with stars for what is secret in it; nothing of one that may be the value of a secret key above it."""
+    above = [one for one in lines[: line - 1] if one.strip()][-1:]
+    text = lines[line - 1] if line <= len(lines) else ""
+    if any(_SECRET_KEY.search(one) and one.rstrip().endswith((":", "|", ">", "-", "'", '"')) for one in above):
+        return ""
+    if found := _SECRET_KEY.search(text):
+        text = text[: found.end()] + "*" * len(text[found.end() :].rstrip())
+    return _SECRETS.sub(_starred, text)
 
 
 def _starred(found: re.Match[str]) -> str:

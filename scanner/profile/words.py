@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from scanner.model import TagFilter
 
@@ -20,6 +20,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
+def kind_of(value: Any) -> str:
+    """What a value is that no message quotes: there may be a secret in it."""
+    kinds = {dict: "a mapping", list: "a list", type(None): "null"}
+    return kinds.get(type(value), f"a {type(value).__name__}")
+
+
 def words(value: Any) -> Any:
     """A list written as one word, with commas, or as JSON (environment variables)."""
     if isinstance(value, str):
@@ -31,8 +37,20 @@ def words(value: Any) -> Any:
     return value
 
 
+def _folder(path: Path) -> Path:
+    """A path that an operating system can take."""
+    if "\0" in str(path):
+        raise ValueError("is no path: a zero byte is in it")
+    try:
+        path.expanduser().exists()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"is no path: {getattr(error, 'strerror', None) or error}") from None
+    return path
+
+
 Words = Annotated[list[str], AsWritten, BeforeValidator(words)]
-Folders = Annotated[list[Path], AsWritten, BeforeValidator(words)]
+Folder = Annotated[Path, AfterValidator(_folder)]
+Folders = Annotated[list[Folder], AsWritten, BeforeValidator(words)]
 # Not \w: letters of all alphabets are none in AWS, and take a fifth of the program's start to compile.
 WORD = "A-Za-z0-9_"
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -46,6 +64,8 @@ def tag_filters(value: Any) -> Any:
         value = [one for one in value.split(",") if one.strip()]
         value = {key.strip(): text.strip() or None for key, _, text in (one.partition("=") for one in value)}
     if isinstance(value, dict):
+        if not all(value) or None in value:
+            raise ValueError("a key is empty; [{value: Production}] asks for a value under any key")
         return [TagFilter((str(key),), _texts(values, str(key))) for key, values in value.items()]
     if not isinstance(value, list):
         raise ValueError("a mapping {Key: value} or a list of {key:, values:} is wanted")
@@ -67,9 +87,9 @@ def _texts(value: Any, key: str = "") -> tuple[str, ...]:
         return ()
     values = value if isinstance(value, list | tuple) else [value]
     for one in values:
-        if one is None or isinstance(one, dict | list):
-            what = f"{key}: " * bool(key) + ("null" if one is None else str(one))
-            raise ValueError(f"{what}: a text or a list of texts is wanted, or null alone for any value")
+        if not isinstance(one, str | int | float):
+            where = f"{key}: " * bool(key)
+            raise ValueError(f"{where}{kind_of(one)}: a text or a list of texts is wanted, or null alone for any value")
     return tuple(str(one).lower() if isinstance(one, bool) else str(one) for one in values)
 
 

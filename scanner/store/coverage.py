@@ -245,7 +245,8 @@ class _Aside:
         """Take one cell, if it is such a one."""
         if line["outcome"] == Outcome.SKIPPED:
             types, count = self.grouped.setdefault(line["message"], (set(), [0]))
-            types.add(line["resource_type"])
+            is_account = line["resource_type"] == "*" and line["service"] != "resourcegroupstaggingapi"
+            types.add("whole accounts" if is_account else type_label(line["resource_type"]))
             count[0] += 1
 
     def lines(self) -> tuple[Unasked, ...]:

@@ -13,7 +13,7 @@ import orjson
 import zstandard
 
 from scanner.errors import SnapshotError
-from scanner.model import Cell
+from scanner.model import Cell, Outcome
 from scanner.store.files import atomic_write
 from scanner.store.sorter import LINE_MAX_BYTES, Sorter
 from scanner.store.streams import stream_records
@@ -141,6 +141,7 @@ class Sums:
     gaps: int = 0
     expected: int = 0
     cached: int = 0
+    unasked: int = 0  # on purpose
     denied: set[Denied] = field(default_factory=set)
 
     def add(self, line: Line) -> None:
@@ -149,6 +150,7 @@ class Sums:
         self.gaps += line["gap"]
         self.expected += line["expected"]
         self.cached += line["cached"]
+        self.unasked += line["outcome"] == Outcome.SKIPPED
         if not line["expected"]:
             self.denied.update((line["account_id"], action, by) for action, by in line.get("refused", ()))
 

@@ -6,13 +6,15 @@ import errno
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from scanner.errors import SnapshotError
 
 # Whoever asks `is_busy` has the folder for microseconds: that is not another scan.
 _GLANCE_S = 0.01
-_TRIES = 20
+_PATIENCE_S = 60
 
 
 class FolderLock:
@@ -34,12 +36,26 @@ def lock_folder(folder: Path) -> FolderLock | None:
     Raises SnapshotError for what is no folder.
     """
     descriptor = _opened(folder)
-    for _ in range(_TRIES):
-        if _takes(descriptor, fcntl.LOCK_EX):
-            return FolderLock(descriptor)
+    until = time.monotonic() + _PATIENCE_S
+    while not _takes(descriptor, fcntl.LOCK_EX):
+        # Who looks shares; who works there does not.
+        if not _takes(descriptor, fcntl.LOCK_SH) or time.monotonic() > until:
+            os.close(descriptor)
+            return None
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         time.sleep(_GLANCE_S)
-    os.close(descriptor)
-    return None
+    return FolderLock(descriptor)
+
+
+@contextmanager
+def kept(folder: Path) -> Iterator[None]:
+    """Hold a folder while the block lasts, if nobody else does, so that another scan does not remove it."""
+    lock = lock_folder(folder)
+    try:
+        yield
+    finally:
+        if lock:
+            lock.release()
 
 
 def is_busy(folder: Path) -> bool:

@@ -114,7 +114,7 @@ def _written_ns(folder: Path) -> int:
     """When a scan ended: two of one second have no order by name. A folder itself changes when it is tidied up."""
     try:
         return (folder / MANIFEST).lstat().st_mtime_ns
-    except FileNotFoundError:
+    except OSError:  # there is none, or the folder is somebody else's
         return folder.lstat().st_mtime_ns
 
 
