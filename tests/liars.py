@@ -7,12 +7,13 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 
 from scanner.fakeaws import FakeAws, Fleet, Rule
 from scanner.fakeaws.server import Answer, Asked, Raw
+from tests.processes import PatientServer
 
 Lie = Callable[[BaseHTTPRequestHandler, Answer, threading.Event], None]
 
@@ -30,7 +31,7 @@ class Liar:
         self._here = threading.local()
         self._stopped = threading.Event()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = PatientServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 

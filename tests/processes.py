@@ -6,10 +6,17 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 _PATIENCE_S = 60.0  # a machine may be busy; what is over ends the wait at once
 _LISTENING = "0A"  # of /proc/net/tcp
+
+
+class PatientServer(ThreadingHTTPServer):
+    """A server that loses no connection while its machine is busy: of more than a few, Python's own would."""
+
+    request_queue_size = 256
 
 
 def session(leader: int) -> list[int]:

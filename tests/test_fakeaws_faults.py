@@ -212,10 +212,15 @@ def test_a_silent_answer_is_a_read_timeout(server: FakeAws) -> None:
 
 def test_a_skewed_clock_stands_in_the_date_header(server: FakeAws) -> None:
     server.obey(Rule("skew", ahead_s=86_400 * 3))
+    days = [_in_three_days()]
     with pytest.raises(aws.ClientError) as caught:
         client(server, "sns").list_topics()
     date = caught.value.response["ResponseMetadata"]["HTTPHeaders"]["date"]
-    assert date[:16] == time.strftime("%a, %d %b %Y", time.gmtime(time.time() + 86_400 * 3))
+    assert date[:16] in (*days, _in_three_days())
+
+
+def _in_three_days() -> str:
+    return time.strftime("%a, %d %b %Y", time.gmtime(time.time() + 86_400 * 3))
 
 
 def _asked(number: int, operation: str = "list_topics", **more: Any) -> Asked:

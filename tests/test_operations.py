@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ from scanner.aws.settings import DoorSettings
 from scanner.catalog import load_catalog
 from scanner.fakeaws import FakeAws, Fleet, Rule
 from scanner.model import Keys
+from tests.processes import PatientServer
 
 KEYS = Keys("AKIA111122223333", "secret", "token")
 CALLS = sorted(load_catalog().operations())
@@ -61,7 +62,7 @@ class Recorder:
 
             def log_message(self, *_: object) -> None: ...
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = PatientServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

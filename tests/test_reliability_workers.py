@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -31,14 +32,16 @@ class Killer:
         self._wanted = (service, region)
         self._left = times
         self.killed: list[int] = []
+        self._lock = threading.Lock()
 
     def __call__(self, asked: Asked) -> None:
-        if (asked.service, asked.region) == self._wanted and self._left > 0:
-            pid = owner_of(asked.peer_port)
-            if pid not in self.killed:
-                self._left -= 1
-                self.killed.append(pid)
-            os.kill(pid, signal.SIGKILL)
+        with self._lock:
+            if (asked.service, asked.region) == self._wanted and self._left > 0:
+                pid = owner_of(asked.peer_port)
+                if pid not in self.killed:
+                    self._left -= 1
+                    self.killed.append(pid)
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import re
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -349,7 +350,8 @@ def test_an_existing_file_is_replaced_and_one_that_is_no_file_is_refused_before_
 
 
 def test_a_file_that_cannot_be_written_after_all_loses_no_scan(bench: Bench, fake: Start) -> None:
-    server = fake(Fleet(items=2), latency_s=0.3)
+    is_removed = threading.Event()
+    server = fake(Fleet(items=2), on_call=lambda asked: asked.service == "sqs" and is_removed.wait(60))
     command = bench.command("scan", *_ONE, "-o", "out/x.json", "--service-workers", "1")
     environment = bench.environment(AWS_ENDPOINT_URL=server.url)
     process = subprocess.Popen(command, cwd=bench.folder, env=environment, stderr=subprocess.PIPE, text=True)
@@ -357,6 +359,7 @@ def test_a_file_that_cannot_be_written_after_all_loses_no_scan(bench: Bench, fak
         assert process.poll() is None
         time.sleep(0.02)
     (bench.folder / "out").rmdir()
+    is_removed.set()
     _, said = process.communicate()
     assert process.returncode == 2
     again = re.search(r"the scan itself is kept, its resources are shown by: aws-scanner (.*)", said)

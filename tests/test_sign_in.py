@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -16,6 +16,7 @@ import pytest
 
 from scanner.fakeaws import FakeAws
 from tests.conftest import Bench
+from tests.processes import PatientServer
 
 Start = Callable[..., FakeAws]
 
@@ -69,7 +70,7 @@ class Giver(BaseHTTPRequestHandler):
 @pytest.fixture
 def giver() -> Iterator[tuple[str, list[str]]]:
     asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("One", (Giver,), {"asked": asked}))
+    server = PatientServer(("127.0.0.1", 0), type("One", (Giver,), {"asked": asked}))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}", asked

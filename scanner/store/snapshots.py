@@ -95,7 +95,8 @@ def load_snapshot(path: str | Path) -> Snapshot:
 
 
 def scan_folders(reports: Path) -> list[Path]:
-    """The folders in a profile's folder that a scan may have made, the newest first. Links are none."""
+    """The folders in a profile's folder that a scan may have made, the newest first. Links are none, and what we may
+    not look into is another user's."""
     try:
         found = [one for one in os.scandir(reports) if _SCAN_NAME.fullmatch(one.name)]
     except OSError:
@@ -104,7 +105,7 @@ def scan_folders(reports: Path) -> list[Path]:
     for one in found:
         # Another scan may have removed it meanwhile.
         with contextlib.suppress(FileNotFoundError):
-            if one.is_dir(follow_symlinks=False):
+            if one.is_dir(follow_symlinks=False) and os.access(one.path, os.R_OK | os.X_OK):
                 path = Path(one.path)
                 named.append((started_second(path), _written_ns(path), path))
     return [path for _, _, path in sorted(named, reverse=True)]
