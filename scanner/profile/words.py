@@ -38,19 +38,27 @@ def words(value: Any) -> Any:
 
 
 def _folder(path: Path) -> Path:
-    """A path that an operating system can take."""
+    """A path that can be asked for; what is wrong with the folder itself is told where it is used."""
     if "\0" in str(path):
         raise ValueError("is no path: a zero byte is in it")
     try:
-        path.expanduser().exists()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"is no path: {getattr(error, 'strerror', None) or error}") from None
+        path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"is no path: {error}") from None
+    return path
+
+
+def _short_enough(path: Path) -> Path:
+    try:
+        path.exists()
+    except OSError as error:
+        raise ValueError(f"is no path: {error.strerror}") from None
     return path
 
 
 Words = Annotated[list[str], AsWritten, BeforeValidator(words)]
 Folder = Annotated[Path, AfterValidator(_folder)]
-Folders = Annotated[list[Folder], AsWritten, BeforeValidator(words)]
+Folders = Annotated[list[Annotated[Folder, AfterValidator(_short_enough)]], AsWritten, BeforeValidator(words)]
 # Not \w: letters of all alphabets are none in AWS, and take a fifth of the program's start to compile.
 WORD = "A-Za-z0-9_"
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
