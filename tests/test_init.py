@@ -216,6 +216,20 @@ def test_on_a_terminal_it_asks(bench: Bench) -> None:
     assert profile.tags == [TagFilter(("Env",), ("prod",))]
 
 
+def test_on_a_terminal_a_wrong_file_is_told_at_once_and_no_name_is_asked(bench: Bench) -> None:
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        bench.command("init", "-o", "x.txt"), cwd=bench.folder, env=bench.environment(), stdin=child, stdout=child,
+        stderr=child,
+    )  # fmt: skip
+    os.close(child)
+    said = _converse(parent, [])
+    assert process.wait(60) == 2
+    os.close(parent)
+    assert "--output x.txt: a name of letters" in said
+    assert "Name of the profile" not in said
+
+
 def _converse(terminal: int, answers: list[tuple[str, str]]) -> str:
     """Answer each question once it is asked, and read until the program ends."""
     waiting, said = list(answers), ""
