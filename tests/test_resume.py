@@ -24,6 +24,7 @@ from scanner.pipeline import Hooks
 from scanner.store.locks import lock_folder
 from scanner.store.snapshots import load_snapshot, scan_folders
 from tests.conftest import Bench
+from tests.processes import is_over
 
 Start = Callable[..., FakeAws]
 
@@ -93,6 +94,8 @@ class _Killer:
         with self._once:
             self.process.kill()
         self.process.wait()
+        # A worker that got its answer now could still finish the unit.
+        assert is_over(self.process.pid)
 
 
 def test_a_killed_scan_is_reported_as_far_as_it_came_and_gone_on_with_to_the_same_bytes(
@@ -102,9 +105,11 @@ def test_a_killed_scan_is_reported_as_far_as_it_came_and_gone_on_with_to_the_sam
     server = fake(Fleet(items=3), on_call=killer)
     profile = bench.profile(server.url, **{**_HERE, "execution": {"max_workers": 1}})
     killer.process = subprocess.Popen(
-        bench.command("scan", profile, "--quiet"), cwd=bench.folder, env=bench.environment(), text=True
-    )
+        bench.command("scan", profile, "--quiet"), cwd=bench.folder, env=bench.environment(), start_new_session=True,
+        text=True,
+    )  # fmt: skip
     assert killer.process.wait(timeout=120) == -signal.SIGKILL
+    assert is_over(killer.process.pid)
     (folder,) = folders(bench)
     assert [one.name for one in folder.iterdir()] == ["shards"]
 
