@@ -217,7 +217,7 @@ def sts_regions(spec: AccountSpec, profile: Profile, catalog: Catalog) -> tuple[
     The partition is that of the roles, else of the first region that profile, environment or AWS configuration name.
     """
     ambient = [os.environ.get(name, "") for name in ("AWS_REGION", "AWS_DEFAULT_REGION")]
-    ambient.append(configured_region(spec.source_profile if spec.roles else spec.aws_profile) or "")
+    ambient.append(configured_region(spec.first_profile) or "")
     named = (catalog.partition_of(word) for word in (*region_patterns(profile, spec), *ambient))
     partition = spec.partition or next((one for one in named if one), "aws")
     home = GLOBAL_HOMES.get(partition) or next(iter(catalog.regions.get(partition, ())), GLOBAL_HOMES["aws"])

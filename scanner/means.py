@@ -23,7 +23,7 @@ from scanner.profile import Execution, LoadedProfile
 from scanner.store.cache import Cache, cache_folder, default_cache_dir
 from scanner.store.files import check_own_folder, check_writable, make_private_dir, refuse_foreign
 from scanner.store.journal import SHARDS
-from scanner.store.locks import lock_folder
+from scanner.store.locks import kept
 from scanner.worker import WorkSpec
 
 _RECKONED_MB = 150  # a worker as it mostly is
@@ -130,12 +130,8 @@ def new_folder(loaded: LoadedProfile) -> Iterator[Path]:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     with _blaming_reports_dir():
         folder = make_private_dir(reports_folder(loaded) / f"{stamp}-{uuid4().hex[:8]}")
-    lock = lock_folder(folder)
-    try:
+    with kept(folder):
         yield folder
-    finally:
-        if lock:
-            lock.release()
 
 
 @contextmanager

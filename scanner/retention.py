@@ -121,14 +121,9 @@ def _sweep_shards(folder: Path, newest: Snapshot) -> None:
             remove_folder(folder)
         return
     is_its = started_second(folder) <= started_second(newest.path) and said.get("scan_id") == folder.name
-    if is_its and _share(said) == _share(newest.manifest):
+    if is_its and said.get("shard") == newest.manifest.get("shard"):
         (shards / PLAN).unlink(missing_ok=True)
         remove_folder(shards)
-
-
-def _share(manifest: dict[str, object]) -> object:
-    shard = manifest.get("shard")
-    return [shard["number"], shard["of"]] if isinstance(shard, dict) else None
 
 
 def _sweep_temporary(folder: Path) -> None:

@@ -13,7 +13,7 @@ from scanner.aws.settings import DoorSettings
 from scanner.catalog import Catalog
 from scanner.errors import GapError
 from scanner.model import Unit
-from scanner.profile import AccountSpec, Profile
+from scanner.profile import Profile
 
 Asked = tuple[str, str, Address | None]  # account, service, address
 Told = list[dict[str, Any]]
@@ -46,15 +46,10 @@ def planned_endpoints(profile: Profile, catalog: Catalog, door: DoorSettings) ->
         words = list(spec.services if spec.services is not None else profile.services)
         services = {"sts", *(kind.service for kind in catalog.select(words))}
         try:
-            asked += [(str(at), one, addresses.of(one, configuration_of(spec))) for one in sorted(services)]
+            asked += [(str(at), one, addresses.of(one, spec.first_profile)) for one in sorted(services)]
         except GapError:
             continue  # told when the account is entered
     return told(asked)
-
-
-def configuration_of(spec: AccountSpec) -> str | None:
-    """The profile of the AWS configuration whose endpoints hold for an account."""
-    return spec.aws_profile or spec.source_profile
 
 
 def told(asked: Sequence[Asked]) -> Told:

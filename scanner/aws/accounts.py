@@ -40,6 +40,11 @@ class Login:
     region: str = "us-east-1"
     home: str = "us-east-1"
 
+    @property
+    def first_profile(self) -> str | None:
+        """The profile of the AWS configuration that is signed in with; None: the ambient credentials."""
+        return self.source_profile if self.roles else self.aws_profile
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -113,7 +118,7 @@ class Entrance:
         return Identity(_account(login, found.arn.split(":")[4], found.arn), found, source.via)
 
     def _source(self, login: Login) -> ChainKeys:
-        name = _first_profile(login)
+        name = login.first_profile
 
         def log_in() -> Credentials | None:
             return chain_session(name, login.region).get_credentials()
@@ -145,18 +150,13 @@ def _account(login: Login, account_id: str, arn: str) -> Account:
     return Account(account_id, arn.split(":")[1], arn, login.name)
 
 
-def _first_profile(login: Login) -> str | None:
-    """The profile of the AWS configuration that is signed in with; None: the ambient credentials."""
-    return login.source_profile if login.roles else login.aws_profile
-
-
 _NETWORK = ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ProxyConnectionError", "SSLError")
 
 
 def _unusable(login: Login, code: str, message: str) -> GapError:
     if code == "WrongAccount":
         return GapError(Outcome.CREDENTIALS, code, message)
-    if code == "ProfileNotFound" and (missing := missing_profile(_first_profile(login))):
+    if code == "ProfileNotFound" and (missing := missing_profile(login.first_profile)):
         return GapError(Outcome.CREDENTIALS, code, missing)
     where = "use --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the account an `aws_profile` or `role_arn`"
     if code in _NETWORK:

@@ -22,7 +22,7 @@ _PLACES = {
 
 def chain_of(login: Login, via: str = "") -> tuple[str, ...]:
     """The steps to an account, the first keys first; `via` is botocore's word for these, "" where they are unknown."""
-    own = login.source_profile if login.roles else login.aws_profile
+    own = login.first_profile
     if not via and not own and os.environ.get("AWS_ACCESS_KEY_ID"):
         via = "env"
     steps = (_PLACES[via],) if via in _PLACES else _steps(own, via)

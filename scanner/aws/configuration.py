@@ -12,7 +12,7 @@ from botocore import exceptions as aws
 from scanner.aws.clients import CONFIGURATION, chain_session
 
 _NAMED_BY = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")  # in botocore's order
-_SHOWN = 12
+_SHOWN, _LONGEST = 12, 84  # names of profiles, letters of one
 
 
 def configured_region(aws_profile: str | None) -> str | None:
@@ -50,7 +50,7 @@ def missing_profile(aws_profile: str | None) -> str | None:
         return None
     named = f"{variable} names {wanted!r}, and the AWS configuration has no such profile"
     said = named if variable else f"the AWS configuration has no profile {wanted!r}"
-    near = difflib.get_close_matches(wanted, known, 1) if len(wanted) <= len("profile") * _SHOWN else []
+    near = difflib.get_close_matches(wanted, known, 1) if len(wanted) <= _LONGEST else []
     hint = f"; did you mean {near[0]!r}?" if near else ""
     there_are = ", ".join(known[:_SHOWN]) + (f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else "")
     return f"{said}{hint}; it has {there_are or 'none'}: `aws configure list-profiles`"

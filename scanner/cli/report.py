@@ -13,8 +13,6 @@ import typer
 from scanner.cli.groups import spread
 from scanner.cli.options import Delivery
 
-_ROWS = 200  # of the table, as where a profile says nothing else
-
 
 @spread
 def run(
@@ -38,6 +36,6 @@ def run(
         finish_stopped(snapshot)
     found = load_snapshot(snapshot)
     if target.is_table:
-        show_snapshot(found, _ROWS)
+        show_snapshot(found)
     elif written := deliver(found, target):
         complain(f"written: {written}")

@@ -7,8 +7,11 @@ import sys
 from scanner.store.snapshots import Snapshot
 
 
-def show_snapshot(snapshot: Snapshot, rows: int, *, summary: bool = True) -> None:
-    """Print the table, and below it the summary, on stdout. Raises BrokenPipeError where nobody reads on."""
+def show_snapshot(snapshot: Snapshot, rows: int | None = None, *, summary: bool = True) -> None:
+    """Print the table and below it the summary, on stdout. `rows` None: as many as a table has by default.
+
+    Raises BrokenPipeError where nobody reads on.
+    """
     from scanner.formats.console import console_for
     from scanner.formats.summary import render_summary
     from scanner.formats.table import render_table

@@ -28,8 +28,8 @@ def previous_of(snapshot: Snapshot) -> tuple[Source | None, Counter[str]]:
     for looks, folder in enumerate(_earlier(snapshot.path)):
         if second and looks > _LOOKS:
             break
-        reason = _unfit(folder, snapshot)
-        if not reason and _alike(load_snapshot(folder).manifest["selection"], snapshot.manifest["selection"]):
+        reason, is_alike = _look_at(folder, snapshot.manifest)
+        if is_alike:
             return open_source(folder), passed
         if not reason:
             second = second or (folder, passed.copy())
@@ -54,23 +54,28 @@ def _earlier(own: Path) -> list[Path]:
     return [one for one in others if started_second(one) <= started_second(own) and (one / MANIFEST).is_file()]
 
 
-def _unfit(folder: Path, snapshot: Snapshot) -> str:
-    """Why a snapshot is not taken as baseline; "" where it is."""
+def _look_at(folder: Path, own: Mapping[str, Any]) -> tuple[str, bool]:
+    """Why a snapshot is no baseline ("" where it may be one), and whether the same was asked for it."""
     try:
         manifest = load_snapshot(folder).manifest
     except SnapshotError:
-        return "damaged"
+        return "damaged", False
+    reason = _unfit(manifest, own)
+    return reason, not reason and _alike(manifest["selection"], own["selection"])
+
+
+def _unfit(manifest: Mapping[str, Any], own: Mapping[str, Any]) -> str:
     if "selection" not in manifest:
         return "of an older version"
     if manifest["interrupted"]:
         return "interrupted"
-    if manifest.get("shard") != snapshot.manifest.get("shard"):
+    if manifest.get("shard") != own.get("shard"):
         return "of another part of the plan"
-    if _accounts(manifest).isdisjoint(_accounts(snapshot.manifest)):
+    if _accounts(manifest).isdisjoint(_accounts(own)):
         return "of other accounts"
-    if _hosts(manifest) != _hosts(snapshot.manifest):
+    if _hosts(manifest) != _hosts(own):
         return "of another endpoint"
-    return "with other filters" if unlike_filters(manifest["selection"], snapshot.manifest["selection"]) else ""
+    return "with other filters" if unlike_filters(manifest["selection"], own["selection"]) else ""
 
 
 def _accounts(manifest: Mapping[str, Any]) -> set[str]:

@@ -48,8 +48,7 @@ def _numbers(version: str) -> list[int]:
 
 def aws_profiles(loaded: LoadedProfile) -> Iterator[Check]:
     """The profiles of the AWS configuration that the accounts sign in with and that are not there."""
-    specs = loaded.profile.accounts
-    for name in dict.fromkeys(one.source_profile if one.roles else one.aws_profile for one in specs):
+    for name in dict.fromkeys(one.first_profile for one in loaded.profile.accounts):
         if missing := missing_profile(name):
             found, _, todo = missing.rpartition("; ")
             yield Check("aws profile", "fail", found, todo)

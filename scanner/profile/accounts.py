@@ -142,6 +142,11 @@ class AccountSpec(RoleSession):
         return tuple(self.role_arn or ())
 
     @property
+    def first_profile(self) -> str | None:
+        """The profile of the AWS configuration that is signed in with; None: the ambient credentials."""
+        return self.source_profile if self.roles else self.aws_profile
+
+    @property
     def role_account(self) -> str | None:
         """The account that the chain of roles ends in."""
         return self.roles[-1].account if self.roles else None
